@@ -1,0 +1,403 @@
+"""The core rows.
+
+*Configured* rows (`store=True`) live in SQL and are written by plans.  *Observed* rows live in memory: they say what
+switches and hosts reported.  *Derived* rows are kept by `placement` and are what most flow functions are applied to.
+
+Keys (`key` fields) are small integers given once and stored, for registers and tunnel ids; they are never reused
+while a row that had them lives.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from controller.core.row import attr, index, quiet, row
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Values inside rows
+
+
+class FixedIp(NamedTuple):
+    """An address of a port and the subnet it is from."""
+
+    subnet_id: str
+    ip_address: str
+
+
+class Pool(NamedTuple):
+    """An inclusive range of addresses that a subnet allocates from."""
+
+    start: str
+    end: str
+
+
+class Route(NamedTuple):
+    """A host route offered to guests."""
+
+    destination: str
+    nexthop: str
+
+
+INT = "INT"
+"""Role of an integration bridge (`br-int`): VIFs are plugged here."""
+ETH = "ETH"
+"""Role of a provider bridge (`br-eth*`): it holds the NIC of a physical network."""
+
+TUNNEL_TYPES = ("vxlan", "gre", "geneve")
+NETWORK_TYPES = ("local", "flat", "vlan", *TUNNEL_TYPES)
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Configured rows
+
+
+@row(key="id", indexes=[index("key")], store=True)
+class Network:
+    """A Neutron network: one broadcast domain.  `key` identifies it in registers and is unique in the cloud."""
+
+    id: str = attr(post=False, put=False)
+    project_id: str = attr("", put=False, initial="", check="string", quiet=True)
+    name: str = attr("", initial="", check="string", quiet=True)
+    description: str = attr("", initial="", check="string", quiet=True)
+    admin_state_up: bool = attr(True, initial=True, check="boolean")
+    shared: bool = attr(False, initial=False, check="boolean", quiet=True)
+    mtu: int = attr(1500, initial=0, check="mtu", filter=True)
+    key: int = 0
+    created_at: str = attr("", post=False, put=False, quiet=True)
+    updated_at: str = attr("", post=False, put=False, quiet=True)
+    revision_number: int = attr(0, post=False, put=False, quiet=True)
+
+
+@row(
+    key="id",
+    indexes=[index("network_id"), index("network_type", "physical_network", "segmentation_id")],
+    store=True,
+)
+class Segment:
+    """How a network is carried: type, physical network (flat, vlan) and VLAN or tunnel id.  One per network for now."""
+
+    id: str
+    network_id: str
+    network_type: str
+    physical_network: str | None = None
+    segmentation_id: int | None = None
+
+
+@row(key="id", indexes=[index("network_id")], store=True)
+class Subnet:
+    """A block of addresses of a network (IPv4 or IPv6)."""
+
+    id: str = attr(post=False, put=False)
+    network_id: str = attr("", put=False, check="uuid")
+    project_id: str = attr("", put=False, initial="", check="string", quiet=True)
+    name: str = attr("", initial="", check="string", quiet=True)
+    description: str = attr("", initial="", check="string", quiet=True)
+    ip_version: int = attr(4, put=False, check="ip_version")
+    cidr: str = attr("", put=False, initial=None, check="cidr")
+    gateway_ip: str | None = attr(None, initial=None, check="gateway")
+    allocation_pools: tuple[Pool, ...] = attr((), initial=None, check="pools", filter=False)
+    dns_nameservers: tuple[str, ...] = attr((), initial=(), check="nameservers", filter=False)
+    host_routes: tuple[Route, ...] = attr((), initial=(), check="routes", filter=False)
+    enable_dhcp: bool = attr(True, initial=True, check="boolean")
+    ipv6_ra_mode: str | None = attr(None, put=False, initial=None, check="ipv6_mode")
+    ipv6_address_mode: str | None = attr(None, put=False, initial=None, check="ipv6_mode")
+    created_at: str = attr("", post=False, put=False, quiet=True)
+    updated_at: str = attr("", post=False, put=False, quiet=True)
+    revision_number: int = attr(0, post=False, put=False, quiet=True)
+
+
+@row(
+    key="id",
+    indexes=[
+        index("network_id"),
+        index("network_id", "mac_address"),
+        index("address", each=lambda port: ((port.network_id, ip.ip_address) for ip in port.fixed_ips)),
+        index("subnet", each=lambda port: {ip.subnet_id for ip in port.fixed_ips}),
+        index("tap", each=lambda port: ("tap" + port.id[:11],)),
+        index("interface_name", each=lambda port: ((port.host_id, port.interface_name),) if port.interface_name else ()),
+        index("device_id"),
+    ],
+    store=True,
+)
+class Port:
+    """A Neutron port: one VIF's place in a network.
+
+    `host_id`, `vnic_type` and `profile` (JSON text) are Neutron's binding.  `interface_name` is the profile's
+    `interface` value: a VIF found by its OpenFlow port name on `host_id` where nothing else says who it is (Mininet).
+    """
+
+    id: str = attr(post=False, put=False)
+    network_id: str = attr("", put=False, check="uuid")
+    project_id: str = attr("", put=False, initial="", check="string", quiet=True)
+    name: str = attr("", initial="", check="string", quiet=True)
+    description: str = attr("", initial="", check="string", quiet=True)
+    mac_address: str = attr("", initial=None, check="mac")
+    fixed_ips: tuple[FixedIp, ...] = attr((), initial=None, check="fixed_ips")
+    device_id: str = attr("", initial="", check="string", quiet=True)
+    device_owner: str = attr("", initial="", check="string", quiet=True)
+    admin_state_up: bool = attr(True, initial=True, check="boolean")
+    host_id: str = attr("", name="binding:host_id", initial="", check="string_or_null")
+    vnic_type: str = attr("normal", name="binding:vnic_type", initial="normal", check="vnic_type", quiet=True)
+    profile: str = attr("{}", name="binding:profile", initial="{}", check="profile", filter=False, quiet=True)
+    interface_name: str = ""
+    key: int = 0
+    created_at: str = attr("", post=False, put=False, quiet=True)
+    updated_at: str = attr("", post=False, put=False, quiet=True)
+    revision_number: int = attr(0, post=False, put=False, quiet=True)
+
+
+@row(key="name", indexes=[index("bridge", each=lambda host: (dpid for _, dpid in host.bridges))], store=True)
+class Host:
+    """A hypervisor as it described itself; stored, so that peers' flows stand while it or we are away.
+
+    `bridge_mappings` is ((physical network, bridge), ...); `bridges` is ((name, dpid), ...) of the bridges we manage;
+    `managed` tells whether it joined over OVSDB (then its Interface rows say which VIF is which).
+    """
+
+    name: str
+    local_ip: str = ""
+    bridge_mappings: tuple[tuple[str, str], ...] = ()
+    datapath_type: str = ""
+    integration_bridge: str = "br-int"
+    bridges: tuple[tuple[str, int], ...] = ()
+    managed: bool = False
+
+
+@row(key="port_id", indexes=[index("network_id"), index("host", "network_id"), index("host")], store=True)
+class Binding:
+    """Where a port's VIF was last seen.  Stored: it is what peers' flows depend on through a restart.
+
+    `active` is set when all switches that need the port's flows have acknowledged them.
+    """
+
+    port_id: str
+    network_id: str
+    host: str
+    active: bool = quiet(False)
+
+
+@row(key=("host", "network_id"), indexes=[index("network_id"), index("host"), index("host", "vid")], store=True)
+class LocalVlan:
+    """The VLAN that stands for a network between `br-int` and `br-eth*` of one host (and in the `tag` column)."""
+
+    host: str
+    network_id: str
+    vid: int
+
+
+@row(key=("kind", "id"), store=True)
+class Fault:
+    """What went wrong with an object (kind: Port, Network or Host): a switch refused its flow, say."""
+
+    kind: str
+    id: str
+    reason: str = quiet("")
+
+
+@row(key="name", store=True)
+class Sequence:
+    """Where the next search for a free value starts: `network key`, `port key`, `vxlan`, `subnet <id>` and the like."""
+
+    name: str
+    next: int = quiet(1)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Observed rows
+
+
+@row(key="dpid", indexes=[index("address")])
+class Session:
+    """An OpenFlow connection of a bridge: `address` is the peer's IP address."""
+
+    dpid: int
+    address: str
+    connected: bool = True
+
+
+@row(key="host")
+class Presence:
+    """A host whose OVSDB has told us all it has; `address` is where it dialled in from."""
+
+    host: str
+    address: str
+
+
+@row(key="dpid")
+class ForeignDefault:
+    """A provider bridge whose lowest flow (table 0, priority 0, any packet) is somebody else's: it stays theirs."""
+
+    dpid: int
+
+
+def tunnel_type(name: str) -> str | None:
+    """The tunnel type that a port's name tells (`vxlan0`, `pb-gre`), where no OVSDB does."""
+    bare = name.removeprefix("pb-")
+    return next((type for type in TUNNEL_TYPES if bare.startswith(type)), None)
+
+
+@row(
+    key=("dpid", "number"),
+    indexes=[
+        index("dpid"),
+        index("dpid", "name"),
+        index("name"),
+        index("tunnel", each=lambda port: ((port.dpid, tunnel_type(port.name)),) if tunnel_type(port.name) else ()),
+    ],
+)
+class OfPort:
+    """An OpenFlow port of a bridge."""
+
+    dpid: int
+    number: int
+    name: str
+    mac: str = quiet("")
+
+
+@row(
+    key=("host", "name"),
+    indexes=[index("iface_id"), index("host"), index("host", "bridge")],
+)
+class Interface:
+    """An OVSDB Interface row of a host: `iface_id` is the port id that the VIF's owner wrote on it ('' if none)."""
+
+    host: str
+    name: str
+    bridge: str
+    type: str = ""
+    iface_id: str = ""
+    mac: str = quiet("")
+    error: str = quiet("")
+    tag: int | None = quiet(None)
+
+
+@row(
+    key=("dpid", "network_id", "mac"),
+    indexes=[index("network_id", "mac"), index("dpid", "network_id"), index("dpid")],
+)
+class WantedMac:
+    """A switch's VIFs send to this MAC, which is elsewhere: its exact flow is wanted there."""
+
+    dpid: int
+    network_id: str
+    mac: str
+
+
+@row(
+    key=("dpid", "network_id", "ip"),
+    indexes=[index("network_id", "ip"), index("dpid", "network_id"), index("dpid")],
+)
+class WantedAddress:
+    """A switch's VIFs ask for this address, which is elsewhere: its ARP or ND responder flow is wanted there."""
+
+    dpid: int
+    network_id: str
+    ip: str
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Derived rows (kept by placement)
+
+
+@row(key="dpid", indexes=[index("host"), index("host", "role")])
+class Switch:
+    """A bridge we program.  `physical_network` is that of an ETH bridge."""
+
+    dpid: int
+    host: str
+    bridge: str
+    role: str
+    physical_network: str = ""
+
+
+@row(key=("dpid", "physical_network"), indexes=[index("dpid")])
+class Uplink:
+    """The patch port of a switch: on `br-int` the way to a physical network, on `br-eth*` the way to `br-int`."""
+
+    dpid: int
+    physical_network: str
+    ofport: int
+
+
+@row(key=("dpid", "type"), indexes=[index("dpid")])
+class TunnelPort:
+    """The one tunnel port of a type on a switch (its remote address is set by flows)."""
+
+    dpid: int
+    type: str
+    ofport: int
+
+
+CHUNK_BITS = 6
+"""A flood set is cut into chunks of 2**6 OpenFlow port numbers, so one more port rewrites one small flow."""
+
+
+@row(
+    key="port_id",
+    indexes=[
+        index("dpid"),
+        index("dpid", "network_id"),
+        index("chunk", each=lambda port: ((port.dpid, port.network_id, port.ofport >> CHUNK_BITS),)),
+        index("ofport", each=lambda port: ((port.dpid, port.ofport),)),
+    ],
+)
+class LocalPort:
+    """A port whose VIF is plugged into a switch we know."""
+
+    port_id: str
+    dpid: int
+    ofport: int
+    network_id: str
+    host: str
+
+
+@row(key=("dpid", "network_id", "chunk"), indexes=[index("dpid", "network_id")])
+class FloodChunk:
+    """Local ports of a network with neighbouring OpenFlow port numbers (see CHUNK_BITS)."""
+
+    dpid: int
+    network_id: str
+    chunk: int
+
+
+@row(key=("host", "network_id"), indexes=[index("network_id"), index("host")])
+class NetworkOnHost:
+    """A network that has at least one bound port on a host, and its local VLAN there."""
+
+    host: str
+    network_id: str
+    vid: int
+
+
+@row(key=("dpid", "network_id"), indexes=[index("network_id"), index("dpid")])
+class NetworkOnSwitch:
+    """A network present on a switch: an INT bridge of a host that has it, or the ETH bridge of its physical network."""
+
+    dpid: int
+    network_id: str
+    host: str
+    role: str
+    vid: int
+
+
+@row(key=("dpid", "port_id"), indexes=[index("port_id"), index("dpid", "network_id")])
+class RemotePort:
+    """A port elsewhere that a switch needs an exact flow for."""
+
+    dpid: int
+    port_id: str
+    network_id: str
+
+
+@row(key=("dpid", "network_id", "ip"), indexes=[index("port_id"), index("dpid", "network_id")])
+class RemoteAddress:
+    """An address of a port elsewhere that a switch answers ARP or ND for."""
+
+    dpid: int
+    network_id: str
+    ip: str
+    port_id: str
+
+    @property
+    def address(self) -> tuple[str, str]:
+        """What all switches that answer for it share: (network_id, ip)."""
+        return self.network_id, self.ip

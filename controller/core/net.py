@@ -1,0 +1,96 @@
+"""The Net: all rows, indexed.  It is changed by `apply` only, one Change at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, TypeVar
+
+from controller.core.row import Kind
+
+T = TypeVar("T")
+
+
+class Change(NamedTuple):
+    """A row made (`old` is None), replaced, or removed (`new` is None).  Both are of one class and have one key."""
+
+    old: Any
+    new: Any
+
+    @property
+    def row_type(self) -> type:
+        return type(self.old if self.new is None else self.new)
+
+    @property
+    def key(self) -> Any:
+        row = self.old if self.new is None else self.new
+        return type(row).ROW.key(row)
+
+
+class Net:
+    """Rows by class and key, and by every declared index.  Lookups cost what they return; nothing is ever scanned."""
+
+    __slots__ = ("_indexes", "_rows")
+
+    def __init__(self, rows: Iterable[Any] = ()) -> None:
+        self._rows: dict[type, dict[Any, Any]] = {}
+        self._indexes: dict[tuple[type, str], dict[Any, dict[Any, Any]]] = {}
+        for row in rows:
+            self.apply(Change(None, row))
+
+    def get(self, row_type: type[T], key: Any) -> T | None:
+        """The row of that class and key, or None."""
+        return self._rows.get(row_type, {}).get(key)
+
+    def find(self, row_type: type[T], index: str, value: Any) -> list[T]:
+        """The rows that the index has under a value, in the order of their keys."""
+        found = self._indexes.get((row_type, index), {}).get(value)
+        if not found:
+            return []
+        return [found[key] for key in sorted(found)] if len(found) > 1 else list(found.values())
+
+    def all(self, row_type: type[T]) -> Iterator[T]:
+        """Every row of a class, in no particular order."""
+        return iter(list(self._rows.get(row_type, {}).values()))
+
+    def count(self, row_type: type) -> int:
+        return len(self._rows.get(row_type, {}))
+
+    def has(self, row_type: type, index: str, value: Any) -> bool:
+        """Whether the index has any row under a value."""
+        return bool(self._indexes.get((row_type, index), {}).get(value))
+
+    def apply(self, change: Change) -> None:
+        """Carry out a change.  Raises ValueError when `old` is not what is there: the history would have forked."""
+        row_type, key = change.row_type, change.key
+        rows = self._rows.setdefault(row_type, {})
+        if rows.get(key) != change.old:
+            raise ValueError(f"{row_type.__name__} {key!r} is {rows.get(key)!r}, the change expects {change.old!r}")
+        kind: Kind = row_type.ROW  # type: ignore[attr-defined]
+        if change.old is not None:
+            for ix in kind.indexes:
+                self._unlist((row_type, ix.name), ix.values(change.old), key)
+        if change.new is None:
+            del rows[key]
+            return
+        rows[key] = change.new
+        for ix in kind.indexes:
+            for value in ix.values(change.new):
+                self._indexes.setdefault((row_type, ix.name), {}).setdefault(value, {})[key] = change.new
+
+    def _unlist(self, name: tuple[type, str], values: Iterable[Any], key: Any) -> None:
+        index = self._indexes.get(name, {})
+        for value in values:
+            found = index.get(value)
+            if found is not None:
+                found.pop(key, None)
+                if not found:
+                    del index[value]
+
+    def change(self, row: Any) -> Change:
+        """The change that puts `row` there, whatever is there now."""
+        return Change(self.get(type(row), type(row).ROW.key(row)), row)
+
+    def removal(self, row_type: type, key: Any) -> Change | None:
+        """The change that removes a row, or None when it is not there."""
+        old = self.get(row_type, key)
+        return None if old is None else Change(old, None)

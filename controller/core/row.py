@@ -1,0 +1,135 @@
+"""What a row is: a frozen dataclass with a key, indexes and, when it is served over REST, declared attributes.
+
+A row class is declared once; its SQL table, its REST attributes and its test strategies follow from it:
+
+    @row(key="id", indexes=[index("network_id")], store=True)
+    class Subnet:
+        id: str
+        network_id: str = attr(put=False, check="uuid")
+
+`Kind` is what the decorator derives; it hangs on the class as `ROW`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, dataclass_transform
+
+REQUIRED = MISSING
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """How one field is seen by REST clients.
+
+    `name` is the attribute's name on the wire (`binding:host_id`); `post` and `put` say whether a client may give it;
+    `default` is what a create without it means (REQUIRED: it must be given); `check` names a rule of `core.checks`;
+    `shown` and `filter` say whether it is in answers and can be filtered on.
+    """
+
+    name: str
+    post: bool = True
+    put: bool = True
+    default: Any = None
+    check: str = "any"
+    shown: bool = True
+    filter: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A named way to find rows: `values(row)` yields the index values under which the row is found."""
+
+    name: str
+    values: Callable[[Any], Iterable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What `@row` derived from a class."""
+
+    name: str
+    key: Callable[[Any], Any]
+    key_fields: tuple[str, ...]
+    indexes: tuple[Index, ...]
+    store: bool
+    loud: tuple[str, ...]
+    attributes: tuple[tuple[str, Attribute], ...]
+
+
+KINDS: dict[str, type] = {}
+"""Every row class by name: what replay files and the store name rows by."""
+
+
+def attr(
+    default: Any = MISSING,
+    *,
+    name: str = "",
+    post: bool = True,
+    put: bool = True,
+    initial: Any = MISSING,
+    check: str = "any",
+    shown: bool = True,
+    filter: bool = True,
+    quiet: bool = False,
+) -> Any:
+    """Declare a field that REST shows.
+
+    `default` is the dataclass default (for code that makes rows); `initial` is what a POST without the attribute
+    means, REQUIRED unless given.  A `quiet` field never changes a flow, so a change of it alone renders nothing.
+    """
+    metadata = {"attr": Attribute(name, post, put, initial, check, shown, filter), "quiet": quiet}
+    return field(default=default, metadata=metadata)
+
+
+def quiet(default: Any = MISSING) -> Any:
+    """Declare a field that no client sees and no flow depends on."""
+    return field(default=default, metadata={"quiet": True})
+
+
+def index(*names: str, each: Callable[[Any], Iterable[Any]] | None = None) -> Index:
+    """Index by one field (its value), several fields (a tuple), or by every value that `each(row)` yields."""
+    if each is not None:
+        return Index(names[0], each)
+    if len(names) == 1:
+        name = names[0]
+        return Index(name, lambda row: (getattr(row, name),))
+    return Index("+".join(names), lambda row: (tuple(getattr(row, n) for n in names),))
+
+
+def _key(names: tuple[str, ...]) -> Callable[[Any], Any]:
+    if len(names) == 1:
+        name = names[0]
+        return lambda row: getattr(row, name)
+    return lambda row: tuple(getattr(row, n) for n in names)
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field, attr, quiet))
+def row(*, key: str | tuple[str, ...], indexes: Iterable[Index] = (), store: bool = False) -> Callable[[type], type]:
+    """Make a frozen row class.  `store=True`: a *configured* row, kept in SQL; otherwise it lives in memory only."""
+    names = (key,) if isinstance(key, str) else tuple(key)
+
+    def decorate(cls: type) -> type:
+        made = dataclass(frozen=True, slots=True)(cls)
+        declared = fields(made)
+        made.ROW = Kind(  # type: ignore[attr-defined]
+            name=made.__name__,
+            key=_key(names),
+            key_fields=names,
+            indexes=tuple(indexes),
+            store=store,
+            loud=tuple(f.name for f in declared if not f.metadata.get("quiet")),
+            attributes=tuple((f.name, f.metadata["attr"]) for f in declared if "attr" in f.metadata),
+        )
+        KINDS[made.__name__] = made
+        return made
+
+    return decorate
+
+
+def changes_flows(old: Any, new: Any) -> bool:
+    """True unless `old` and `new` differ in quiet fields only (either may be None: made or removed)."""
+    if old is None or new is None:
+        return True
+    return any(getattr(old, name) != getattr(new, name) for name in type(new).ROW.loud)

@@ -1,0 +1,35 @@
+"""What an operator decides about the cloud's networks: one frozen value, made by `controller.config`, passed in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class HostSettings:
+    """A `[host:NAME]` section: says who a host is where its bridges' addresses can't tell."""
+
+    name: str
+    dpids: tuple[int, ...] = ()
+    local_ip: str = ""
+    bridge_mappings: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Ranges are inclusive pairs.  A physical network with an empty tuple of ranges has no VLANs for tenants, but an
+    administrator may use any VLAN of it (Neutron's `network_vlan_ranges = physnet1`)."""
+
+    integration_bridge: str = "br-int"
+    tenant_network_types: tuple[str, ...] = ("vxlan",)
+    vlan_ranges: tuple[tuple[str, tuple[tuple[int, int], ...]], ...] = ()
+    flat_networks: tuple[str, ...] = ("*",)
+    tunnel_id_ranges: tuple[tuple[int, int], ...] = ((1, 65535),)
+    global_physnet_mtu: int = 1500
+    base_mac: str = "fa:16:3e:00:00:00"
+    bridge_mappings: tuple[tuple[str, str], ...] = ()
+    proactive: bool = False
+    idle_timeout: int = 300
+    punt_rate: int = 100
+    openflow_port: int = 6653
+    hosts: tuple[HostSettings, ...] = ()
