@@ -1,0 +1,61 @@
+"""Demand: a switch that sends to a destination which has no flow there asks for one, with a metered copy.
+
+The packet itself has gone out by the network's flood set before the copy is made, so nothing waits for the controller
+and nothing is lost while there is none.  What is observed (this switch wants this destination) is a row; the apps that
+know the way render the flow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from controller.core import packet
+from controller.core.app import App
+from controller.core.effects import Observe
+from controller.core.events import PacketIn
+from controller.core.flow import Controller, Flow, Meter, Metered
+from controller.core.model import Binding, LocalPort, Network, Port, Switch, WantedAddress, WantedMac
+from controller.core.pipeline import NET, OUTPUT, PUNT
+
+app = App("demand")
+
+HEADERS = 128
+"""Bytes of a packet that the controller sees: Ethernet, VLAN, ARP or IPv6 with ICMPv6 fit."""
+
+DEMAND = app.table(
+    "punt",
+    stage=OUTPUT,
+    slot=2,
+    reads=(PUNT, "in_port"),
+    meaning="a copy for the controller, if one is asked for, within the sending port's rate",
+)
+
+
+@app.flows(LocalPort)
+def punt(net: Any, local: LocalPort) -> Iterable[Flow | Meter]:
+    """A port's copies have their own meter, so that no VIF can drown the others'.  A meter's id is the OpenFlow port."""
+    if not net.settings.proactive:
+        yield Meter(local.ofport, net.settings.punt_rate)
+        yield DEMAND.flow(100, {PUNT: 1, "in_port": local.ofport}, [Metered(local.ofport), Controller(HEADERS)])
+
+
+@app.packets(DEMAND)
+def observe(net: Any, punted: PacketIn) -> Iterable[Observe]:
+    """Note the destination that the packet looks for, when the model has it on another host."""
+    switch = net.get(Switch, punted.dpid)
+    networks = net.find(Network, "key", dict(punted.fields).get(NET.wire, 0))
+    if switch is None or not networks:
+        return
+    network_id = networks[0].id
+    frame = packet.parse(punted.data)
+    if frame.target:
+        sought = net.find(Port, "address", (network_id, frame.target))
+    else:
+        sought = net.find(Port, "network_id+mac_address", (network_id, frame.eth_dst))
+    for port in sought:
+        binding = net.get(Binding, port.id)
+        if binding is not None and binding.host != switch.host:
+            yield Observe(net.change(WantedMac(punted.dpid, network_id, port.mac_address)))
+            if frame.target:
+                yield Observe(net.change(WantedAddress(punted.dpid, network_id, frame.target)))

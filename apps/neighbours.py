@@ -1,0 +1,127 @@
+"""Neighbours: ARP (RFC 826) and Neighbor Solicitations (RFC 4861) for addresses of the model are answered on the spot.
+
+A switch answers for the addresses of its own ports, and for those elsewhere that its ports asked for.  Any other
+request goes on to the members of the network, with a copy for the controller.  A port's question for its own address
+(duplicate address detection, RFC 5227) is never answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from controller.core.address import ip, ip_text, mac, version
+from controller.core.app import App
+from controller.core.flow import IN_PORT, Flow, Move, Output, Resubmit, SetField
+from controller.core.model import INT, LocalPort, Network, Port, RemoteAddress, Switch, WantedAddress
+from controller.core.pipeline import NET, PUNT, REMOTE, RESPOND, SRC, goto, load, onward
+
+app = App("neighbours")
+
+ARP, REQUEST, REPLY = 0x0806, 1, 2
+IPV6, ICMPV6, SOLICITATION, ADVERTISEMENT = 0x86DD, 58, 135, 136
+SOURCE_LINK_LAYER, TARGET_LINK_LAYER = 1, 2
+SOLICITED_OVERRIDE = 0x60000000
+
+NEIGHBOURS = app.table(
+    "neighbours",
+    stage=RESPOND,
+    slot=0,
+    reads=(
+        *(NET, SRC, REMOTE, "eth_type", "arp_op", "arp_tpa"),
+        *("ip_proto", "icmpv6_type", "icmpv6_code", "nd_target", "nd_options_type"),
+    ),
+    writes=(PUNT, "eth_src", "eth_dst", "arp_op", "arp_sha", "arp_tha", "arp_spa", "arp_tpa"),
+    leads=("nd_reply",),
+    miss="NEXT",
+    reactive=True,
+    meaning="answer ARP requests and Neighbor Solicitations for known addresses",
+)
+ND_REPLY = app.table(
+    "nd_reply",
+    stage=RESPOND,
+    slot=1,
+    reads=("eth_type", "ip_proto", "icmpv6_type", "icmpv6_code"),
+    writes=("ipv6_src", "ipv6_dst", "icmpv6_type", "nd_options_type", "nd_reserved", "nd_tll"),
+    leads=("nd_reply",),
+    meaning="turn a Neighbor Solicitation into its advertisement",
+)
+
+_SOLICIT = {"eth_type": IPV6, "ip_proto": ICMPV6, "icmpv6_type": SOLICITATION, "icmpv6_code": 0}
+_ADVERTISE = {**_SOLICIT, "icmpv6_type": ADVERTISEMENT}
+
+
+def _answer(network: Network, port: Port, address: str, idle: int) -> Flow:
+    """The flow that answers for an address with the port's MAC."""
+    own = mac(port.mac_address)
+    turn = [Move("eth_src", "eth_dst"), SetField("eth_src", own)]
+    match: dict[Any, Any] = {NET: network.key, REMOTE: 0}
+    if version(address) == 6:
+        # A solicitation without the sender's address in an option is duplicate address detection: not to be answered.
+        match |= {**_SOLICIT, "nd_target": ip(address), "nd_options_type": SOURCE_LINK_LAYER}
+        return NEIGHBOURS.flow(100, match, [*turn, goto("nd_reply")], idle)
+    match |= {"eth_type": ARP, "arp_op": REQUEST, "arp_tpa": ip(address)}
+    reply = [
+        *turn,
+        SetField("arp_op", REPLY),
+        Move("arp_sha", "arp_tha"),
+        Move("arp_spa", "arp_tpa"),
+        SetField("arp_sha", own),
+        SetField("arp_spa", ip(address)),
+        Output(IN_PORT),
+    ]
+    return NEIGHBOURS.flow(100, match, reply, idle)
+
+
+@app.flows(LocalPort)
+def local(net: Any, local: LocalPort) -> Iterable[Flow]:
+    """A local port's addresses are answered for, except to itself."""
+    port, network = net.get(Port, local.port_id), net.get(Network, local.network_id)
+    if port is None or network is None or not (port.admin_state_up and network.admin_state_up):
+        return
+    for address in dict.fromkeys(fixed.ip_address for fixed in port.fixed_ips):
+        yield _answer(network, port, address, 0)
+        if version(address) == 4:
+            own = {NET: network.key, SRC: port.key, "eth_type": ARP, "arp_op": REQUEST, "arp_tpa": ip(address)}
+            yield NEIGHBOURS.flow(110, own, onward(NEIGHBOURS))
+
+
+@app.flows(RemoteAddress, shared="address")
+def remote(net: Any, address: tuple[str, str]) -> Iterable[Flow]:
+    """An address on another host is answered for while it is asked for."""
+    network = net.get(Network, address[0])
+    for port in net.find(Port, "address", address)[:1]:
+        if network is not None and network.admin_state_up and port.admin_state_up:
+            idle = 0 if net.settings.proactive else net.settings.idle_timeout
+            yield _answer(network, port, address[1], idle)
+
+
+@app.flows(Switch)
+def rules(net: Any, switch: Switch) -> Iterable[Flow]:
+    """How an answer is made, and that a question nobody could answer here is shown to the controller."""
+    if switch.role != INT:
+        return
+    turn = [
+        Move("ipv6_src", "ipv6_dst"),
+        Move("nd_target", "ipv6_src"),
+        SetField("icmpv6_type", ADVERTISEMENT),
+        SetField("nd_options_type", TARGET_LINK_LAYER),
+        SetField("nd_reserved", SOLICITED_OVERRIDE),
+        # Open vSwitch lets only a flow that matches an advertisement write its target's link-layer address.
+        Resubmit(ND_REPLY.id),
+    ]
+    yield ND_REPLY.flow(100, _SOLICIT, turn)
+    yield ND_REPLY.flow(100, _ADVERTISE, [Move("eth_src", "nd_tll"), Output(IN_PORT)])
+    if not net.settings.proactive:
+        ask = [load(PUNT, 1), onward(NEIGHBOURS)]
+        yield NEIGHBOURS.flow(10, {REMOTE: 0, "eth_type": ARP, "arp_op": REQUEST}, ask)
+        yield NEIGHBOURS.flow(10, {REMOTE: 0, **_SOLICIT}, ask)
+
+
+@app.restore(NEIGHBOURS)
+def wanted(net: Any, dpid: int, fields: dict[str, int]) -> Iterable[WantedAddress]:
+    """A responder flow stands for a wanted address (those of local ports are placed anyway)."""
+    for name, family in (("arp_tpa", 4), ("nd_target", 6)):
+        if name in fields:
+            for network in net.find(Network, "key", fields.get(NET.wire, 0)):
+                yield WantedAddress(dpid, network.id, ip_text(fields[name], family))

@@ -1,0 +1,136 @@
+"""Provider networks: VLAN and flat networks leave by the bridge of their physical network.
+
+`br-int` and `br-eth*` are joined by a patch pair.  Between them a network has the host's local VLAN: `br-int` rewrites
+provider to local on the way in, `br-eth*` local to provider on the way out.  On `br-eth*` everything but our patch port
+stays NORMAL, as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from controller.core.app import App
+from controller.core.effects import EnsureBridge, EnsurePatch, OvsdbOperation
+from controller.core.flow import NORMAL, Flow, Output, PopVlan, PushVlan, SetField
+from controller.core.model import (
+    ETH,
+    INT,
+    ForeignDefault,
+    Host,
+    Network,
+    NetworkOnSwitch,
+    Segment,
+    Switch,
+    Uplink,
+)
+from controller.core.pipeline import ADMIT, LOOKUP, NET, REMOTE, UNTAGGED, load, onward, vlan
+
+app = App("provider")
+
+PROVIDER_IN = app.table(
+    "provider_in",
+    stage=ADMIT,
+    slot=1,
+    reads=("in_port", "vlan_vid"),
+    writes=(NET, REMOTE, "vlan_vid"),
+    meaning="which network is a packet from a provider bridge in, by its VLAN",
+)
+PROVIDER_OUT = app.table(
+    "provider_out",
+    stage=LOOKUP,
+    slot=2,
+    reads=(NET,),
+    writes=("vlan_vid",),
+    miss="tunnel_out",
+    meaning="out to the provider bridge, in the network's local VLAN",
+)
+PROVIDER = app.table(
+    "provider",
+    on=ETH,
+    stage=ADMIT,
+    reads=("in_port", "vlan_vid"),
+    writes=("vlan_vid",),
+    meaning="local VLAN to provider VLAN for what comes from br-int; NORMAL for all else",
+)
+
+
+def _carrier(net: Any, on: NetworkOnSwitch) -> tuple[Network, Segment, int] | None:
+    """The network, its flat or VLAN segment, and the OpenFlow port of the patch on this switch."""
+    network = net.get(Network, on.network_id)
+    if network is None or not network.admin_state_up:
+        return None
+    for segment in net.find(Segment, "network_id", on.network_id):
+        if segment.network_type in ("flat", "vlan"):
+            uplink = net.get(Uplink, (on.dpid, segment.physical_network))
+            if uplink is not None:
+                return network, segment, uplink.ofport
+    return None
+
+
+@app.flows(NetworkOnSwitch)
+def inward(net: Any, on: NetworkOnSwitch) -> Iterable[Flow]:
+    """br-int: from the provider's VLAN (or untagged: flat) to the network."""
+    if on.role != INT or (carrier := _carrier(net, on)) is None:
+        return
+    network, segment, ofport = carrier
+    enter = [load(NET, network.key), load(REMOTE, 1)]
+    if segment.network_type == "flat":
+        yield PROVIDER_IN.flow(100, {"in_port": ofport, "vlan_vid": UNTAGGED}, [*enter, onward(PROVIDER_IN)])
+        return
+    translate = [SetField("vlan_vid", vlan(on.vid)), *enter, PopVlan(), onward(PROVIDER_IN)]
+    yield PROVIDER_IN.flow(100, {"in_port": ofport, "vlan_vid": vlan(segment.segmentation_id)}, translate)
+
+
+@app.flows(NetworkOnSwitch)
+def outward(net: Any, on: NetworkOnSwitch) -> Iterable[Flow]:
+    """br-int: to the provider bridge in the local VLAN (taken off again for what a flood set does next)."""
+    if on.role != INT or (carrier := _carrier(net, on)) is None:
+        return
+    network, _, ofport = carrier
+    send = [PushVlan(), SetField("vlan_vid", vlan(on.vid)), Output(ofport), PopVlan()]
+    yield PROVIDER_OUT.flow(100, {NET: network.key}, send)
+
+
+@app.flows(NetworkOnSwitch)
+def translate(net: Any, on: NetworkOnSwitch) -> Iterable[Flow]:
+    """br-eth*: from the local VLAN to the provider's (or untagged: flat)."""
+    if on.role != ETH or (carrier := _carrier(net, on)) is None:
+        return
+    _, segment, ofport = carrier
+    match = {"in_port": ofport, "vlan_vid": vlan(on.vid)}
+    flat = segment.network_type == "flat"
+    change = PopVlan() if flat else SetField("vlan_vid", vlan(segment.segmentation_id))
+    yield PROVIDER.flow(4, match, [change, Output(NORMAL)])
+
+
+@app.flows(Uplink)
+def closed(net: Any, uplink: Uplink) -> Iterable[Flow]:
+    """br-eth*: nothing else from br-int gets out."""
+    switch = net.get(Switch, uplink.dpid)
+    if switch is not None and switch.role == ETH:
+        yield PROVIDER.flow(2, {"in_port": uplink.ofport}, [])
+
+
+@app.flows(Switch)
+def normal(net: Any, switch: Switch) -> Iterable[Flow]:
+    """br-eth*: what is not ours is switched as before, by a flow of ours only where nobody has one."""
+    if switch.role == ETH and net.get(ForeignDefault, switch.dpid) is None:
+        yield PROVIDER.flow(0, {}, [Output(NORMAL)])
+
+
+@app.ovsdb(Host)
+def patches(net: Any, host: Host) -> Iterable[OvsdbOperation]:
+    """Each mapped bridge that the host has is programmed by us and joined to the integration bridge."""
+    there = {name for name, _ in host.bridges}
+    for _, bridge in host.bridge_mappings:
+        if bridge in there:
+            yield EnsureBridge(
+                bridge,
+                protocols=("OpenFlow14",),
+                disable_in_band=False,
+                controller=f"tcp:AUTO:{net.settings.openflow_port}",
+                controller_type="service",
+            )
+            if host.integration_bridge in there:
+                yield EnsurePatch(host.integration_bridge, f"int-{bridge}", bridge, f"phy-{bridge}")

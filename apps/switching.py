@@ -1,0 +1,102 @@
+"""Switching: every MAC address of the model has its own flow; broadcast goes to the members of the network, no further.
+
+Nothing is learnt and nothing is flooded for want of knowledge: a unicast packet either has a flow here, or leaves for
+other hosts, where it has one or is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from controller.core.address import mac
+from controller.core.app import App
+from controller.core.flow import Flow, OutputReg
+from controller.core.model import (
+    INT,
+    FloodChunk,
+    LocalPort,
+    Network,
+    NetworkOnSwitch,
+    Port,
+    Switch,
+)
+from controller.core.pipeline import CHUNK, LOOKUP, NET, OUT, OUTPUT, REMOTE, goto, load, onward, resubmit
+
+app = App("switching")
+
+MULTICAST = (1 << 40, 1 << 40)
+"""eth_dst with the group bit: broadcast and multicast (IEEE 802.3, 3.2.3)."""
+
+SWITCHING = app.table(
+    "switching",
+    stage=LOOKUP,
+    slot=0,
+    reads=(NET, REMOTE, "eth_dst"),
+    writes=(OUT,),
+    leads=("flood",),
+    miss="provider_out",
+    meaning="where is the destination MAC: on this switch, everywhere (broadcast), or on another host",
+)
+FLOOD = app.table(
+    "flood",
+    stage=LOOKUP,
+    slot=1,
+    reads=(NET, REMOTE, CHUNK),
+    writes=(OUT, CHUNK),
+    leads=("flood", "deliver", "provider_out", "punt"),
+    meaning="a copy for each member of the network: local ports in chunks, then other hosts, then the controller",
+)
+DELIVER = app.table(
+    "deliver",
+    stage=OUTPUT,
+    slot=0,
+    reads=(OUT,),
+    meaning="out of the port that was decided on",
+)
+
+
+@app.flows(LocalPort)
+def unicast(net: Any, local: LocalPort) -> Iterable[Flow]:
+    """A local port's MAC address leads to its OpenFlow port."""
+    port, network = net.get(Port, local.port_id), net.get(Network, local.network_id)
+    if port is None or network is None or not (port.admin_state_up and network.admin_state_up):
+        return
+    match = {NET: network.key, "eth_dst": mac(port.mac_address)}
+    yield SWITCHING.flow(100, match, [load(OUT, local.ofport), onward(SWITCHING)])
+
+
+@app.flows(Switch)
+def rules(net: Any, switch: Switch) -> Iterable[Flow]:
+    """What holds for every network: broadcast floods, and what came from another host never goes to one again."""
+    if switch.role == INT:
+        yield SWITCHING.flow(50, {"eth_dst": MULTICAST}, [goto("flood")])
+        yield SWITCHING.flow(20, {REMOTE: 1}, [])
+        yield DELIVER.flow(1, {}, [OutputReg(OUT.wire, OUT.offset, OUT.bits)])
+
+
+@app.flows(FloodChunk)
+def flood_chunk(net: Any, chunk: FloodChunk) -> Iterable[Flow]:
+    """A copy for each local port of one chunk of a network's flood set (the sender's own port never gets one)."""
+    network = net.get(Network, chunk.network_id)
+    if network is None or not network.admin_state_up:
+        return
+    actions = []
+    for local in net.find(LocalPort, "chunk", (chunk.dpid, chunk.network_id, chunk.chunk)):
+        port = net.get(Port, local.port_id)
+        if port is not None and port.admin_state_up:
+            actions += [load(OUT, local.ofport), resubmit("deliver")]
+    yield FLOOD.flow(100, {NET: network.key, CHUNK: chunk.chunk + 1}, actions)
+
+
+@app.flows(NetworkOnSwitch)
+def flood_set(net: Any, on: NetworkOnSwitch) -> Iterable[Flow]:
+    """The head of a network's flood set: its chunks and, for a packet from here, the other hosts and the controller."""
+    network = net.get(Network, on.network_id)
+    if on.role != INT or network is None or not network.admin_state_up:
+        return
+    chunks = net.find(FloodChunk, "dpid+network_id", (on.dpid, on.network_id))
+    local = [action for c in chunks for action in (load(CHUNK, c.chunk + 1), resubmit("flood"))]
+    head = {NET: network.key, CHUNK: 0}
+    yield FLOOD.flow(100, {**head, REMOTE: 1}, local)
+    yield FLOOD.flow(100, {**head, REMOTE: 0}, [*local, load(CHUNK, 0), resubmit("provider_out"), resubmit("punt")])

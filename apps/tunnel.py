@@ -1,0 +1,177 @@
+"""Tunnel networks: VXLAN, GRE and Geneve between hosts, over IPv4 or IPv6.
+
+One tunnel port per type and host; the remote address is set by flows, so the flow for a remote port is the same on
+every switch.  Broadcast, and unicast to a destination that has no flow here yet, is replicated at the sender to just
+the hosts that have the network; there it is delivered to the port it is for, or dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from controller.core.address import ip, mac, mac_text, version
+from controller.core.app import App
+from controller.core.effects import EnsureTunnel
+from controller.core.flow import Action, Flow, Output, SetField
+from controller.core.model import (
+    INT,
+    TUNNEL_TYPES,
+    Binding,
+    Host,
+    Network,
+    NetworkOnHost,
+    NetworkOnSwitch,
+    Port,
+    RemotePort,
+    Segment,
+    TunnelPort,
+    WantedMac,
+)
+from controller.core.pipeline import (
+    ADMIT,
+    CHUNK,
+    LOOKUP,
+    NET,
+    OUTPUT,
+    PUNT,
+    REMOTE,
+    TUNNEL,
+    TUNNEL_CODES,
+    goto,
+    load,
+    onward,
+    resubmit,
+)
+
+app = App("tunnel")
+
+MULTICAST = (1 << 40, 1 << 40)
+PEERS_PER_FLOW = 400
+"""How many hosts one flow replicates to: a flow-mod may have 64 kB (OpenFlow 1.4, 7.1), a host takes some 100 bytes."""
+
+TUNNEL_IN = app.table(
+    "tunnel_in",
+    stage=ADMIT,
+    slot=2,
+    reads=("in_port", "tun_id"),
+    writes=(NET, REMOTE),
+    meaning="which network is a packet from a tunnel in, by its tunnel id",
+)
+TUNNEL_OUT = app.table(
+    "tunnel_out",
+    stage=LOOKUP,
+    slot=3,
+    reads=(NET, CHUNK, "eth_dst"),
+    writes=(TUNNEL, PUNT, CHUNK, "tun_id", "tun_dst", "tun_ipv6_dst"),
+    leads=("tunnel_out", "tunnel_port", "punt"),
+    reactive=True,
+    meaning="on which host is the destination; all hosts of the network when there is no flow for it (yet)",
+)
+TUNNEL_PORT = app.table(
+    "tunnel_port",
+    stage=OUTPUT,
+    slot=1,
+    reads=(TUNNEL,),
+    meaning="out of this switch's tunnel port of that type",
+)
+
+
+def _segment(net: Any, network_id: str) -> tuple[Network, Segment] | None:
+    network = net.get(Network, network_id)
+    if network is None or not network.admin_state_up:
+        return None
+    segments = net.find(Segment, "network_id", network_id)
+    return next(((network, segment) for segment in segments if segment.network_type in TUNNEL_TYPES), None)
+
+
+def _towards(segment: Segment, local_ip: str) -> list[Action]:
+    """Address a tunnel: its id and its remote end."""
+    field = "tun_dst" if version(local_ip) == 4 else "tun_ipv6_dst"
+    return [SetField("tun_id", segment.segmentation_id), SetField(field, ip(local_ip))]
+
+
+@app.flows(NetworkOnSwitch)
+def inward(net: Any, on: NetworkOnSwitch) -> Iterable[Flow]:
+    """From a tunnel id to the network."""
+    if on.role != INT or (carried := _segment(net, on.network_id)) is None:
+        return
+    network, segment = carried
+    port = net.get(TunnelPort, (on.dpid, segment.network_type))
+    if port is not None:
+        match = {"in_port": port.ofport, "tun_id": segment.segmentation_id}
+        yield TUNNEL_IN.flow(100, match, [load(NET, network.key), load(REMOTE, 1), onward(TUNNEL_IN)])
+
+
+@app.flows(RemotePort, shared="port_id")
+def unicast(net: Any, port_id: str) -> Iterable[Flow]:
+    """The way to a port on another host: the same flow on every switch that wants it."""
+    port, binding = net.get(Port, port_id), net.get(Binding, port_id)
+    if port is None or binding is None or (carried := _segment(net, port.network_id)) is None:
+        return
+    network, segment = carried
+    host = net.get(Host, binding.host)
+    if host is None or not host.local_ip or not port.admin_state_up:
+        return
+    actions = [*_towards(segment, host.local_ip), load(TUNNEL, TUNNEL_CODES[segment.network_type]), goto("tunnel_port")]
+    idle = 0 if net.settings.proactive else net.settings.idle_timeout
+    yield TUNNEL_OUT.flow(100, {NET: network.key, "eth_dst": mac(port.mac_address)}, actions, idle)
+
+
+@app.flows(NetworkOnSwitch)
+def replicate(net: Any, on: NetworkOnSwitch) -> Iterable[Flow]:
+    """Head-end replication to the other hosts of a network, and a copy for the controller that may know better."""
+    if on.role != INT or (carried := _segment(net, on.network_id)) is None:
+        return
+    network, segment = carried
+    port = net.get(TunnelPort, (on.dpid, segment.network_type))
+    if port is None:
+        return
+    peers = _peers(net, on)
+    groups = [peers[n : n + PEERS_PER_FLOW] for n in range(0, len(peers), PEERS_PER_FLOW)]
+    for number, group in enumerate(groups[1:], 1):
+        copies = [a for peer in group for a in (*_towards(segment, peer), Output(port.ofport))]
+        yield TUNNEL_OUT.flow(30, {NET: network.key, CHUNK: number}, copies)
+    head = [a for peer in (groups[0] if groups else ()) for a in (*_towards(segment, peer), Output(port.ofport))]
+    for number in range(1, len(groups)):
+        head += [load(CHUNK, number), resubmit("tunnel_out")]
+    if len(groups) > 1:
+        head.append(load(CHUNK, 0))
+    yield TUNNEL_OUT.flow(20, {NET: network.key, "eth_dst": MULTICAST}, head)
+    yield TUNNEL_OUT.flow(10, {NET: network.key}, [*head, load(PUNT, 1), resubmit("punt")])
+
+
+def _peers(net: Any, on: NetworkOnSwitch) -> list[str]:
+    """The tunnel addresses of the other hosts that have the network, of our own address family."""
+    own = net.get(Host, on.host)
+    found = []
+    for other in net.find(NetworkOnHost, "network_id", on.network_id):
+        if other.host != on.host:
+            host = net.get(Host, other.host)
+            if host is not None and host.local_ip and own is not None and own.local_ip:
+                if version(host.local_ip) == version(own.local_ip):
+                    found.append(host.local_ip)
+    return found
+
+
+@app.flows(TunnelPort)
+def leave(net: Any, tunnel: TunnelPort) -> Iterable[Flow]:
+    """The type's port on this switch."""
+    yield TUNNEL_PORT.flow(100, {TUNNEL: TUNNEL_CODES[tunnel.type]}, [Output(tunnel.ofport)])
+
+
+@app.restore(TUNNEL_OUT)
+def wanted(net: Any, dpid: int, fields: dict[str, int]) -> Iterable[WantedMac]:
+    """A unicast flow stands for a wanted destination (those of replication have no exact eth_dst)."""
+    if "eth_dst" in fields:
+        for network in net.find(Network, "key", fields.get(NET.wire, 0)):
+            yield WantedMac(dpid, network.id, mac_text(fields["eth_dst"]))
+
+
+@app.ovsdb(NetworkOnHost)
+def tunnel_port(net: Any, on: NetworkOnHost) -> Iterable[EnsureTunnel]:
+    """A host has the tunnel port of a type while it has a network of that type."""
+    host, carried = net.get(Host, on.host), _segment(net, on.network_id)
+    if host is not None and host.local_ip and carried is not None:
+        type = carried[1].network_type
+        yield EnsureTunnel(host.integration_bridge, f"pb-{type}", type, host.local_ip)

@@ -1,0 +1,119 @@
+"""App and its decorators: how a feature says what it declares and what it renders.
+
+An app has at most six faces, all optional and in this order: rows, plan rules, tables, flows, packets, ovsdb.
+Functions are pure: they get a view of the Net and rows, and return flows, effects or OVSDB operations.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from controller.core import pipeline
+from controller.core.model import ETH, INT, Switch
+
+FLOWS = "flows"
+OVSDB = "ovsdb"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Renderer:
+    """One app function and the row class it is applied to.
+
+    `face` is FLOWS or OVSDB.  A `shared` renderer is applied once per value of that field of its scope's rows, and its
+    flows are placed on every switch that has such a row.
+    """
+
+    name: str
+    face: str
+    scope: type
+    function: Callable[..., Iterable[Any]]
+    shared: str = ""
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class App:
+    """One feature.  Instances register themselves; `load` returns them all."""
+
+    def __init__(self, name: str, alias: str = "") -> None:
+        if name in APPS:
+            raise pipeline.LayoutError(f"app {name} is declared twice")
+        self.name = name
+        self.alias = alias
+        self.renderers: list[Renderer] = []
+        self.packet_handlers: dict[tuple[str, int], Callable[..., Iterable[Any]]] = {}
+        self.restorers: dict[tuple[str, int], Callable[..., Iterable[Any]]] = {}
+        APPS[name] = self
+
+    def table(self, name: str, **declared: Any) -> pipeline.Table:
+        """Declare a table of this app (see pipeline.table)."""
+        return pipeline.table(name, self.name, **declared)
+
+    def flows(self, scope: type, *, shared: str = "") -> Callable[[Any], Any]:
+        """Render flows per row of `scope`, which has a `dpid`: `f(net, row)`.
+
+        With `shared="port_id"` the function is *logical*: rendered once per port_id as `f(net, port_id)`, and placed on
+        every switch that has a row of the scope with it.
+        """
+        return self._renderer(FLOWS, scope, shared)
+
+    def ovsdb(self, scope: type) -> Callable[[Any], Any]:
+        """Render OVSDB operations per row of `scope`, which names a host: `f(net, row)`."""
+        return self._renderer(OVSDB, scope, "")
+
+    def packets(self, table: pipeline.Table) -> Callable[[Any], Any]:
+        """Handle what a table punts: `f(net, packet) -> effects` (PacketOut, Observe).  It never writes flows."""
+        return self._handler(self.packet_handlers, table)
+
+    def restore(self, table: pipeline.Table) -> Callable[[Any], Any]:
+        """Tell what a flow of a reactive table stood for: `f(net, dpid, fields) -> rows`, so it survives a restart."""
+        return self._handler(self.restorers, table)
+
+    def _renderer(self, face: str, scope: type, shared: str) -> Callable[[Any], Any]:
+        def register(function: Any) -> Any:
+            self.renderers.append(Renderer(f"{self.name}.{function.__name__}", face, scope, function, shared))
+            return function
+
+        return register
+
+    def _handler(self, handlers: dict[tuple[str, int], Any], table: pipeline.Table) -> Callable[[Any], Any]:
+        def register(function: Any) -> Any:
+            if table.owner != self.name or (table.role, table.id) in handlers:
+                raise pipeline.LayoutError(f"table {table.name} has one owner and one handler, {table.owner}")
+            handlers[table.role, table.id] = function
+            return function
+
+        return register
+
+    def misses(self, net: Any, switch: Switch) -> list[Any]:
+        """The miss flows of this app's tables on a switch."""
+        mine = (table for table in pipeline.LAYOUT.tables(switch.role) if table.owner == self.name)
+        return [flow for flow in map(pipeline.miss_flow, mine) if flow is not None]
+
+
+APPS: dict[str, App] = {}
+
+
+def load(package: str = "apps") -> tuple[App, ...]:
+    """Import every module of a package, check the layout as a whole, and return the apps in the order of their names."""
+    root = importlib.import_module(package)
+    for module in sorted(info.name for info in pkgutil.iter_modules(root.__path__)):
+        importlib.import_module(f"{package}.{module}")
+    pipeline.check_layout()
+    return tuple(APPS[name] for name in sorted(APPS))
+
+
+def renderers(apps: Iterable[App]) -> tuple[Renderer, ...]:
+    """Every app's renderers, its tables' miss flows among them."""
+    found: list[Renderer] = []
+    for app in apps:
+        owned = any(table.owner == app.name for role in (INT, ETH) for table in pipeline.LAYOUT.tables(role))
+        if owned:
+            found.append(Renderer(f"{app.name}.misses", FLOWS, Switch, app.misses))
+        found.extend(app.renderers)
+    return tuple(found)

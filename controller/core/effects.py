@@ -1,0 +1,143 @@
+"""What the machine wants done: everything that leaves `Machine.step`, carried out by the loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from controller.core.net import Change
+
+if TYPE_CHECKING:
+    from controller.core.flow import Flow, Meter
+
+# ---------------------------------------------------------------------------------------------------------------------
+# To switches
+
+
+@dataclass(frozen=True, slots=True)
+class FlowMods:
+    """One atomic, ordered bundle: meters first, then `add` (an add replaces what is in its slot), then `remove`.
+
+    `remove` names flows of ours as (table, cookie): a delete by cookie can't touch what is not ours. `foreign` are flows that are not ours, to be removed from a table space that is: (table, priority, OXM hex).
+    The switch's acknowledgement comes back as events.Acknowledged with `serial`, which grows per switch.
+    """
+
+    dpid: int
+    serial: int
+    add: tuple[Flow, ...] = ()
+    remove: tuple[tuple[int, int], ...] = ()
+    foreign: tuple[tuple[int, int, str], ...] = ()
+    meters: tuple[Meter, ...] = ()
+    stale_meters: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PacketOut:
+    """Send a packet: `actions` as in a flow."""
+
+    dpid: int
+    data: bytes
+    actions: tuple[Any, ...]
+    in_port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Read a switch's flows again (answered by events.Reread)."""
+
+    dpid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """Close a switch's connection."""
+
+    dpid: int
+    reason: str
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# To hosts
+
+
+@dataclass(frozen=True, slots=True)
+class EnsureBridge:
+    """Make a bridge if it is missing and set what differs; an existing bridge keeps its datapath_type."""
+
+    name: str
+    datapath_type: str = ""
+    fail_mode: str | None = None
+    protocols: tuple[str, ...] = ()
+    disable_in_band: bool = True
+    controller: str = ""
+    controller_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EnsurePatch:
+    """Make both ends of a patch pair where they are missing or wrong."""
+
+    bridge: str
+    port: str
+    peer_bridge: str
+    peer_port: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnsureTunnel:
+    """Make a tunnel port whose remote address and key are set by flows."""
+
+    bridge: str
+    port: str
+    type: str
+    local_ip: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemovePort:
+    """Remove a port that we made."""
+
+    bridge: str
+    port: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetTag:
+    """Show a VLAN in a port's `tag` column (forwarding does not depend on it)."""
+
+    bridge: str
+    port: str
+    tag: int | None
+
+
+OvsdbOperation = EnsureBridge | EnsurePatch | EnsureTunnel | RemovePort | SetTag
+
+
+@dataclass(frozen=True, slots=True)
+class OvsdbOps:
+    """One OVSDB transaction on a host."""
+
+    host: str
+    operations: tuple[OvsdbOperation, ...]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# To the store
+
+
+@dataclass(frozen=True, slots=True)
+class Propose:
+    """Ask the store to run a wiring plan (a function of `core.plans.wiring`) with an argument."""
+
+    plan: str
+    argument: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Observe:
+    """What a packet handler saw: a change of an observed row (carried out by the machine itself)."""
+
+    change: Change
+
+
+Effect = FlowMods | PacketOut | Read | Disconnect | OvsdbOps | Propose

@@ -1,0 +1,189 @@
+"""The engine: applies app functions to rows, records what each one read, and renders again only what a change touches.
+
+A *unit* is one function applied to one row (or, for a shared function, to one value that several rows have).  Its
+items are flows for switches or OVSDB operations for a host; its *targets* are those switches or that host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from controller.core.app import FLOWS, Renderer
+from controller.core.net import Change, Net
+from controller.core.row import changes_flows
+from controller.core.settings import Settings
+
+UnitId = tuple[Renderer, Any]
+
+
+class View:
+    """The Net as a renderer sees it: every look-up is recorded, so that a change of what was seen renders again."""
+
+    __slots__ = ("_net", "reads", "settings")
+
+    def __init__(self, net: Net, settings: Settings) -> None:
+        self._net = net
+        self.settings = settings
+        self.reads: set[tuple[Any, ...]] = set()
+
+    def get(self, row_type: type, key: Any) -> Any:
+        self.reads.add((row_type, key))
+        return self._net.get(row_type, key)
+
+    def find(self, row_type: type, index: str, value: Any) -> list[Any]:
+        self.reads.add((row_type, index, value))
+        return self._net.find(row_type, index, value)
+
+    def has(self, row_type: type, index: str, value: Any) -> bool:
+        self.reads.add((row_type, index, value))
+        return self._net.has(row_type, index, value)
+
+
+class Unit:
+    """What a function gave for a row: `items` for every target; `reads` is what it depended on.
+
+    `moved` holds the targets that came or went since the last refresh, with whether they had the items before.
+    """
+
+    __slots__ = ("fault", "id", "items", "moved", "reads", "rendered", "targets")
+
+    def __init__(self, id: UnitId) -> None:
+        self.id = id
+        self.items: tuple[Any, ...] = ()
+        self.reads: frozenset[tuple[Any, ...]] = frozenset()
+        self.targets: set[Any] = set()
+        self.moved: dict[Any, bool] = {}
+        self.rendered = False
+        self.fault = ""
+
+    @property
+    def renderer(self) -> Renderer:
+        return self.id[0]
+
+
+class Delta(NamedTuple):
+    """A unit's items on one target (a dpid or a host's name), before and after."""
+
+    unit: Unit
+    target: Any
+    old: tuple[Any, ...]
+    new: tuple[Any, ...]
+
+
+class Engine:
+    """Units, and who reads what.  `renders` counts calls of app functions, for the cost laws."""
+
+    def __init__(self, renderers: Iterable[Renderer], settings: Settings) -> None:
+        self.settings = settings
+        self.units: dict[UnitId, Unit] = {}
+        self.renders = 0
+        self._scopes: dict[type, list[Renderer]] = {}
+        self._readers: dict[tuple[Any, ...], dict[UnitId, None]] = {}
+        for renderer in renderers:
+            self._scopes.setdefault(renderer.scope, []).append(renderer)
+
+    def update(self, net: Net, changes: Iterable[Change]) -> tuple[list[Delta], list[Unit]]:
+        """Take in changes that `net` already has.
+
+        Returns what became different, unit by unit and target by target, and the units whose fault came or went.
+        """
+        dirty: dict[UnitId, bool] = {}
+        for change in changes:
+            for renderer in self._scopes.get(change.row_type, ()):
+                self._place(renderer, change, dirty)
+            if changes_flows(change.old, change.new):
+                self._touch(change, dirty)
+        deltas: list[Delta] = []
+        faulty: list[Unit] = []
+        for id, render in dirty.items():
+            unit = self.units.get(id)
+            if unit is None:
+                continue
+            fault = unit.fault
+            deltas.extend(self._refresh(net, unit, render))
+            if unit.fault != fault:
+                faulty.append(unit)
+        return deltas, faulty
+
+    def _place(self, renderer: Renderer, change: Change, dirty: dict[UnitId, bool]) -> None:
+        """Move a renderer's units as rows of its scope come, change and go."""
+        for row, present in ((change.old, False), (change.new, True)):
+            if row is None:
+                continue
+            id = (renderer, getattr(row, renderer.shared) if renderer.shared else change.key)
+            unit = self.units.get(id)
+            if unit is None:
+                unit = self.units[id] = Unit(id)
+            target = row.dpid if renderer.face == FLOWS else _host(row)
+            unit.moved.setdefault(target, target in unit.targets)
+            (unit.targets.add if present else unit.targets.discard)(target)
+            dirty[id] = dirty.get(id, False) or not unit.rendered or not renderer.shared
+
+    def _touch(self, change: Change, dirty: dict[UnitId, bool]) -> None:
+        row_type = change.row_type
+        dirty.update(dict.fromkeys(self._readers.get((row_type, change.key), ()), True))
+        for index in row_type.ROW.indexes:  # type: ignore[attr-defined]
+            for row in (change.old, change.new):
+                if row is not None:
+                    for value in index.values(row):
+                        dirty.update(dict.fromkeys(self._readers.get((row_type, index.name, value), ()), True))
+
+    def _refresh(self, net: Net, unit: Unit, render: bool) -> list[Delta]:
+        """Render a unit again where that is due, and say what changed, also on targets that it came to or left."""
+        old = unit.items
+        moved, unit.moved = unit.moved, {}
+        if not unit.targets:
+            self._read(unit, frozenset())
+            del self.units[unit.id]
+            unit.items, unit.fault = (), ""
+        elif render:
+            self._render(net, unit)
+        deltas = []
+        for target, had in moved.items():
+            before, now = (old if had else ()), (unit.items if target in unit.targets else ())
+            if before != now:
+                deltas.append(Delta(unit, target, before, now))
+        if old != unit.items:
+            deltas.extend(Delta(unit, target, old, unit.items) for target in unit.targets if target not in moved)
+        return deltas
+
+    def _render(self, net: Net, unit: Unit) -> None:
+        renderer, key = unit.id
+        view = View(net, self.settings)
+        self.renders += 1
+        unit.rendered = True
+        try:
+            subject = key if renderer.shared else view.get(renderer.scope, key)
+            unit.items = tuple(renderer.function(view, subject))
+            unit.fault = ""
+        except Exception as error:  # an app's bug becomes a fault of its own rows, and nothing else stops
+            unit.items = ()
+            unit.fault = f"{renderer.name}: {type(error).__name__}: {error}"
+        self._read(unit, frozenset(view.reads))
+
+    def _read(self, unit: Unit, reads: frozenset[tuple[Any, ...]]) -> None:
+        for key in unit.reads - reads:
+            readers = self._readers[key]
+            del readers[unit.id]
+            if not readers:
+                del self._readers[key]
+        for key in reads - unit.reads:
+            self._readers.setdefault(key, {})[unit.id] = None
+        unit.reads = reads
+
+
+def _host(row: Any) -> str:
+    """The host an OVSDB renderer's row is about (a Host row is its own)."""
+    return row.host if hasattr(row, "host") else row.name
+
+
+def subject(unit: Unit) -> tuple[str, str] | None:
+    """The configured object a unit speaks for, as (kind, id): where its faults are shown.  None: the switch itself."""
+    renderer, key = unit.id
+    fields = renderer.scope.ROW.key_fields  # type: ignore[attr-defined]
+    values = {renderer.shared: key} if renderer.shared else dict(zip(fields, key if len(fields) > 1 else (key,)))
+    for name, kind in (("port_id", "Port"), ("network_id", "Network"), ("host", "Host"), ("name", "Host")):
+        if name in values:
+            return kind, values[name]
+    return None

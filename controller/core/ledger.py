@@ -1,0 +1,254 @@
+"""The ledger of a switch: what is desired against what is installed, and the smallest ordered difference.
+
+Desired flows come from units; two units that want one slot is a fault, and the unit whose name sorts first has it.
+What is installed is known from what we sent and from reading the switch.  A removal names table and cookie, never a
+match, so nothing that is not ours can be hit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from controller.core.effects import FlowMods
+from controller.core.events import Installed
+from controller.core.flow import Flow, Meter, Slot, is_ours
+
+Owner = tuple[Any, Any]
+Claims = dict[Owner, Flow]
+
+
+def _rank(owner: Owner) -> tuple[str, str]:
+    return repr(owner[0]), repr(owner[1])
+
+
+class Sent(NamedTuple):
+    """A bundle on its way: what its slots held before, should the switch refuse it."""
+
+    serial: int
+    before: dict[Slot, int | None]
+    meters: dict[int, int | None]
+
+
+class Reading(NamedTuple):
+    """What a switch was read to hold, once it had carried out `serial`."""
+
+    installed: tuple[Installed, ...]
+    suspect: frozenset[int]
+    serial: int
+
+
+class Ledger:
+    """Desired and installed flows of one switch.
+
+    `open`: it is connected and was read.  `owns_all`: flows that are not ours have no place on it (br-int).
+    """
+
+    def __init__(self, dpid: int) -> None:
+        self.dpid = dpid
+        self.owns_all = False
+        self.open = False
+        self.sent = 0
+        self.acknowledged = 0
+        self.desired: dict[Slot, Flow] = {}
+        self.owners: dict[Slot, Owner] = {}
+        self.contested: dict[Slot, Claims] = {}
+        self.refused: dict[Slot, int] = {}
+        self._installed: dict[Slot, int] = {}
+        self._meters: dict[int, int] = {}
+        self._wanted_meters: dict[int, int] = {}
+        self._touched: dict[Slot, None] = {}
+        self._stale: list[tuple[int, int]] = []
+        self._foreign: list[tuple[int, int, str]] = []
+        self._in_flight: list[Sent] = []
+        self._reading: Reading | None = None
+        self._timed: dict[int, Slot] = {}
+
+    # -- desired ------------------------------------------------------------------------------------------------------
+
+    def change(self, owner: Owner, old: Iterable[Flow | Meter], new: Iterable[Flow | Meter]) -> None:
+        """A unit's flows and meters on this switch became different."""
+        old_set, new_set = set(old), set(new)
+        for item in old:
+            if item not in new_set:
+                self._release(owner, item)
+        for item in new:
+            if item not in old_set:
+                self._claim(owner, item)
+
+    def _release(self, owner: Owner, item: Flow | Meter) -> None:
+        if isinstance(item, Meter):
+            self._wanted_meters.pop(item.id, None)
+            return
+        slot = item.slot
+        self._touched[slot] = None
+        if item.idle_timeout:
+            self._timed.pop(item.cookie, None)
+        claims = self.contested.get(slot)
+        if claims is None:
+            if self.owners.get(slot) == owner and self.desired[slot] == item:
+                del self.desired[slot], self.owners[slot]
+            return
+        if claims.get(owner) == item:
+            del claims[owner]
+        self._award(slot, claims)
+
+    def _claim(self, owner: Owner, item: Flow | Meter) -> None:
+        if isinstance(item, Meter):
+            self._wanted_meters[item.id] = item.rate
+            return
+        slot = item.slot
+        self._touched[slot] = None
+        if item.idle_timeout:
+            self._timed[item.cookie] = slot
+        holder = self.owners.get(slot)
+        if holder is None or holder == owner:
+            self.desired[slot], self.owners[slot] = item, owner
+            if slot in self.contested:
+                self.contested[slot][owner] = item
+            return
+        claims = self.contested.setdefault(slot, {holder: self.desired[slot]})
+        claims[owner] = item
+        self._award(slot, claims)
+
+    def _award(self, slot: Slot, claims: Claims) -> None:
+        """Give a contested slot to the owner whose name sorts first, whatever the order in which they came."""
+        if not claims:
+            del self.contested[slot], self.desired[slot], self.owners[slot]
+            return
+        winner = min(claims, key=_rank)
+        self.desired[slot], self.owners[slot] = claims[winner], winner
+        if len(claims) == 1:
+            del self.contested[slot]
+
+    # -- installed ----------------------------------------------------------------------------------------------------
+
+    def read(
+        self,
+        installed: Iterable[Installed],
+        meters: Iterable[tuple[int, int]] = (),
+        suspect: Iterable[int] = (),
+        serial: int | None = None,
+    ) -> None:
+        """The switch was read, after it had carried out `serial` (None: it connected anew, and all is known from this).
+
+        What follows from it is worked out at the next flush, when the desired flows are known as well.
+        """
+        if serial is None:
+            self._in_flight.clear()
+            self.acknowledged = self.sent
+            self.refused.clear()
+        self._reading = Reading(tuple(installed), frozenset(suspect), self.sent if serial is None else serial)
+        self._meters = dict(meters)
+        self.open = True
+
+    def _reconcile(self, reading: Reading) -> None:
+        """Compare what was read with what is desired; slots of bundles sent since are as those bundles leave them."""
+        since = {slot for sent in self._in_flight if sent.serial > reading.serial for slot in sent.before}
+        later = {slot: self._installed[slot] for slot in since if slot in self._installed}
+        found: dict[tuple[int, int, int], Installed] = {}
+        self._foreign = []
+        for entry in reading.installed:
+            if is_ours(entry.cookie):
+                found[entry[:3]] = entry
+            elif self.owns_all:
+                self._foreign.append((entry.table, entry.priority, entry.match))
+        self._installed = later
+        for slot, flow in self.desired.items():
+            entry = found.pop((slot[0], slot[1], flow.cookie), None)
+            if slot in since:
+                continue
+            if entry is not None and flow.cookie not in reading.suspect:
+                self._installed[slot] = flow.cookie
+            else:
+                self._touched[slot] = None
+        cookies = set(later.values())
+        self._stale = [(entry.table, entry.cookie) for entry in found.values() if entry.cookie not in cookies]
+
+    def close(self) -> None:
+        """The connection is gone: nothing is sent, and nothing known of what is installed, until the next read."""
+        self.open = False
+        self._reading = None
+        self._in_flight.clear()
+
+    def expired(self, cookie: int) -> Flow | None:
+        """A flow of ours timed out: returns it when it is still desired (it would be sent again)."""
+        slot = self._timed.get(cookie)
+        if slot is None or self._installed.get(slot) != cookie:
+            return None
+        del self._installed[slot]
+        self._touched[slot] = None
+        flow = self.desired.get(slot)
+        return flow if flow is not None and flow.cookie == cookie else None
+
+    def refuse(self, serial: int, cookie: int) -> Flow | None:
+        """The switch refused a bundle, and so did none of it.  Returns the flow at fault; all others are sent again."""
+        culprit = None
+        for sent in self._in_flight:
+            if sent.serial != serial:
+                continue
+            for slot, before in sent.before.items():
+                self._touched[slot] = None
+                if before is None:
+                    self._installed.pop(slot, None)
+                else:
+                    self._installed[slot] = before
+                flow = self.desired.get(slot)
+                if flow is not None and flow.cookie == cookie:
+                    self.refused[slot] = cookie
+                    culprit = flow
+            self._meters = {id: rate for id, rate in self._meters.items() if id not in sent.meters}
+        self._in_flight = [sent for sent in self._in_flight if sent.serial > serial]
+        return culprit
+
+    def acknowledge(self, serial: int) -> None:
+        self.acknowledged = max(self.acknowledged, serial)
+        self._in_flight = [sent for sent in self._in_flight if sent.serial > serial]
+
+    # -- the difference -----------------------------------------------------------------------------------------------
+
+    def flush(self) -> FlowMods | None:
+        """The bundle that makes the switch what is desired, or None when it is (or can't be reached)."""
+        if not self.open:
+            return None
+        if self._reading is not None:
+            reading, self._reading = self._reading, None
+            self._reconcile(reading)
+        add: list[Flow] = []
+        remove, self._stale = self._stale, []
+        before: dict[Slot, int | None] = {}
+        for slot in self._touched:
+            flow, have = self.desired.get(slot), self._installed.get(slot)
+            if flow is not None and self.refused.get(slot) == flow.cookie:
+                continue
+            if flow is not None and flow.cookie != have:
+                before[slot] = have
+                add.append(flow)
+                self._installed[slot] = flow.cookie
+            elif flow is None and have is not None:
+                before[slot] = have
+                remove.append((slot[0], have))
+                del self._installed[slot]
+        self._touched.clear()
+        foreign, self._foreign = tuple(self._foreign), []
+        meters, stale_meters = self._meter_difference()
+        if not (add or remove or foreign or meters or stale_meters):
+            return None
+        self.sent += 1
+        self._in_flight.append(Sent(self.sent, before, {meter.id: None for meter in meters}))
+        # An add that takes over the slot of a removed one (a new cookie) must not be undone by the removal behind it:
+        # removals go by cookie, so they can't meet it.
+        return FlowMods(self.dpid, self.sent, tuple(add), tuple(remove), foreign, meters, stale_meters)
+
+    def _meter_difference(self) -> tuple[tuple[Meter, ...], tuple[int, ...]]:
+        if self._meters == self._wanted_meters:
+            return (), ()
+        make = tuple(Meter(id, rate) for id, rate in self._wanted_meters.items() if self._meters.get(id) != rate)
+        drop = tuple(id for id in self._meters if id not in self._wanted_meters)
+        self._meters = dict(self._wanted_meters)
+        return make, drop
+
+    @property
+    def settled(self) -> bool:
+        """Whether the switch has acknowledged all that was sent."""
+        return self.acknowledged >= self.sent
