@@ -1,0 +1,103 @@
+"""Bindings: where ports are, and when they are ACTIVE, as proposals to the store.
+
+A port that is found is bound; it is ACTIVE when every switch that got flows with it has acknowledged them; it is DOWN
+when its VIF goes.  A host or a switch that merely can't be reached changes nothing: its flows stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from controller.core.effects import Propose
+from controller.core.ledger import Ledger
+from controller.core.model import INT, Binding, Fault, LocalPort, Network, Port, Switch
+from controller.core.net import Change, Net
+
+
+class Bindings:
+    """Compares observed places of ports with stored ones, and waits for acknowledgements."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, dict[int, int]] = {}
+        self._by_switch: dict[int, dict[str, None]] = {}
+
+    def follow(self, net: Net, changes: Iterable[Change], ledgers: Mapping[int, Ledger]) -> list[Propose]:
+        """What the changes of one step mean for bindings.  Call it after the step's flows were sent."""
+        bind: dict[str, str] = {}
+        unbind: dict[str, str] = {}
+        flushed = [dpid for dpid, ledger in ledgers.items() if not ledger.settled]
+        for port_id in self._concerned(net, changes):
+            local, binding = net.get(LocalPort, port_id), net.get(Binding, port_id)
+            if local is not None:
+                if binding is None or binding.host != local.host:
+                    bind[port_id] = local.host
+                elif not binding.active and self._usable(net, port_id):
+                    self._wait(net, port_id, local, flushed, ledgers)
+            elif binding is not None and net.has(Switch, "host+role", (binding.host, INT)):
+                unbind[port_id] = binding.host
+        proposals = [Propose(plan, tuple(rows.items())) for plan, rows in (("bind", bind), ("unbind", unbind)) if rows]
+        return proposals + self.arrived(net)
+
+    @staticmethod
+    def _concerned(net: Net, changes: Iterable[Change]) -> dict[str, None]:
+        found: dict[str, None] = {}
+        for change in changes:
+            row = change.old if change.new is None else change.new
+            match row:
+                case LocalPort() | Binding():
+                    found[row.port_id] = None
+                case Port():
+                    found[row.id] = None
+                case Fault(kind="Port"):
+                    found[row.id] = None
+                case Switch() if change.new is not None and row.role == INT:
+                    found.update((b.port_id, None) for b in net.find(Binding, "host", row.host))
+                case _:
+                    pass
+        return found
+
+    @staticmethod
+    def _usable(net: Net, port_id: str) -> bool:
+        port = net.get(Port, port_id)
+        return port is not None and port.admin_state_up and net.get(Fault, ("Port", port_id)) is None
+
+    def _wait(self, net: Net, port_id: str, local: LocalPort, flushed: list[int], ledgers: Any) -> None:
+        """Wait for the port's own switch, its host's provider bridges, and all that are still to acknowledge."""
+        own = [switch.dpid for switch in net.find(Switch, "host", local.host)]
+        due = {dpid: ledgers[dpid].sent for dpid in (*own, *flushed) if dpid in ledgers and not ledgers[dpid].settled}
+        for dpid in own:
+            if dpid in ledgers and not ledgers[dpid].open:
+                due[dpid] = ledgers[dpid].sent + 1
+        self._waiting[port_id] = due
+        for dpid in due:
+            self._by_switch.setdefault(dpid, {})[port_id] = None
+
+    def acknowledged(self, dpid: int, serial: int) -> None:
+        for port_id in list(self._by_switch.get(dpid, ())):
+            due = self._waiting.get(port_id, {})
+            if due.get(dpid, 0) <= serial:
+                due.pop(dpid, None)
+                del self._by_switch[dpid][port_id]
+
+    def lost(self, net: Net, dpid: int) -> None:
+        """A switch went away: only ports of its own host go on waiting for it."""
+        switch = net.get(Switch, dpid)
+        for port_id in list(self._by_switch.get(dpid, ())):
+            local = net.get(LocalPort, port_id)
+            if local is None or switch is None or local.host != switch.host:
+                self._waiting.get(port_id, {}).pop(dpid, None)
+                del self._by_switch[dpid][port_id]
+
+    def arrived(self, net: Net) -> list[Propose]:
+        """The ports that wait for nothing any more are ACTIVE."""
+        ready = [port_id for port_id, due in self._waiting.items() if not due]
+        for port_id in ready:
+            del self._waiting[port_id]
+        active = []
+        for port_id in ready:
+            binding = net.get(Binding, port_id)
+            if binding is not None and not binding.active and net.get(LocalPort, port_id) is not None:
+                if self._usable(net, port_id) and net.get(Network, binding.network_id) is not None:
+                    active.append(port_id)
+        return [Propose("activate", tuple(active))] if active else []

@@ -1,0 +1,227 @@
+"""Hosts: what OVSDB and OpenFlow connections say about hypervisors, as rows; and what we want of each host's OVSDB.
+
+A host with OVSDB describes itself.  Where only `set-controller` was done, bridges that connect from one address are
+one host, unless a `[host:NAME]` section names their dpids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from controller.core.effects import (
+    EnsureBridge,
+    EnsurePatch,
+    EnsureTunnel,
+    OvsdbOperation,
+    OvsdbOps,
+    Propose,
+    RemovePort,
+    SetTag,
+)
+from controller.core.engine import Delta
+from controller.core.events import HostChanged, HostUp, InterfaceRow, InterfacesChanged, PortDesc, SwitchUp
+from controller.core.flow import LOCAL
+from controller.core.model import Fault, Host, Interface, OfPort, Presence, Session
+from controller.core.net import Change, Net
+from controller.core.settings import HostSettings, Settings
+
+GRACE = 2.0
+"""Seconds that a bridge's host has to dial in over OVSDB before the bridge counts as one without."""
+
+_ORDER = (EnsureBridge, EnsurePatch, EnsureTunnel, RemovePort, SetTag)
+
+
+class Hosts:
+    """Follows hosts.  Methods return changes of observed rows and proposals for stored ones."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._waiting: dict[int, float] = {}
+
+    # -- over OVSDB ---------------------------------------------------------------------------------------------------
+
+    def described(self, net: Net, event: HostUp | HostChanged) -> Iterable[Change | Propose]:
+        """A host told, anew, what it is."""
+        known = net.get(Host, event.name)
+        integration = event.integration_bridge or self.settings.integration_bridge
+        mappings = event.bridge_mappings or (() if event.problem else self.settings.bridge_mappings)
+        managed = {integration, *(bridge for _, bridge in mappings)}
+        host = Host(
+            name=event.name,
+            local_ip=event.local_ip,
+            bridge_mappings=mappings,
+            datapath_type=event.datapath_type,
+            integration_bridge=integration,
+            bridges=tuple(sorted((b.name, b.dpid) for b in event.bridges if b.name in managed and b.dpid)),
+            managed=True,
+        )
+        if host != known:
+            yield Propose("describe_host", host)
+        yield from self._problem(net, event, host)
+
+    def _problem(self, net: Net, event: HostUp | HostChanged, host: Host) -> Iterable[Propose]:
+        there = {bridge.name for bridge in event.bridges}
+        missing = [f"{physnet}:{bridge}" for physnet, bridge in host.bridge_mappings if bridge not in there]
+        reason = event.problem
+        if not reason and missing:
+            reason = f"bridge_mappings names bridges that are not there: {', '.join(missing)}"
+        known = net.get(Fault, ("Host", event.name))
+        if reason and (known is None or known.reason != reason):
+            yield Propose("set_fault", ("Host", event.name, reason))
+        elif known is not None and not reason:
+            yield Propose("clear_fault", ("Host", event.name))
+
+    def up(self, net: Net, event: HostUp) -> Iterable[Change | Propose]:
+        """A host's first complete description since it dialled in."""
+        yield from self.described(net, event)
+        named = {interface.name for interface in event.interfaces}
+        gone = [known.name for known in net.find(Interface, "host", event.name) if known.name not in named]
+        yield from self.interfaces(net, InterfacesChanged(event.name, event.interfaces, tuple(gone)))
+        yield net.change(Presence(event.name, _address(event.connection)))
+
+    def interfaces(self, net: Net, event: InterfacesChanged) -> Iterable[Change]:
+        for interface in event.changed:
+            yield net.change(_interface(event.name, interface))
+        for name in event.removed:
+            change = net.removal(Interface, (event.name, name))
+            if change is not None:
+                yield change
+
+    # -- over OpenFlow alone ------------------------------------------------------------------------------------------
+
+    def connected(self, net: Net, event: SwitchUp) -> Iterable[Change | Propose]:
+        """A bridge connected: its ports, and its host if that can be told at once."""
+        yield net.change(Session(event.dpid, event.address, True))
+        numbers = {port.number for port in event.ports}
+        for known in net.find(OfPort, "dpid", event.dpid):
+            if known.number not in numbers:
+                yield Change(known, None)
+        for port in event.ports:
+            yield net.change(_ofport(event.dpid, port))
+        if self._section(event.dpid) is not None:
+            yield from self.unmanaged(net, event.dpid)
+        else:
+            self._waiting.setdefault(event.dpid, 0.0)
+
+    def tick(self, net: Net, now: float) -> Iterable[Propose]:
+        """Bridges whose host did not dial in over OVSDB in time are taken as they are."""
+        for dpid, since in list(self._waiting.items()):
+            if net.get(Session, dpid) is None or any(host.managed for host in net.find(Host, "bridge", dpid)):
+                del self._waiting[dpid]
+            elif not since:
+                self._waiting[dpid] = now
+            elif now - since >= GRACE:
+                del self._waiting[dpid]
+                yield from self.unmanaged(net, dpid)
+
+    def unmanaged(self, net: Net, dpid: int) -> Iterable[Propose]:
+        """Describe the host of a bridge that has no OVSDB with us: its bridges are those of its address."""
+        session, section = net.get(Session, dpid), self._section(dpid)
+        if session is None or any(host.managed for host in net.find(Host, "bridge", dpid)):
+            return
+        if section is not None:
+            dpids = [known for known in section.dpids if net.get(Session, known) is not None]
+        else:
+            here = [other.dpid for other in net.find(Session, "address", session.address)]
+            dpids = [known for known in here if self._section(known) is None]
+        name = section.name if section else session.address
+        bridges = tuple(sorted((_bridge_name(net, known), known) for known in dpids))
+        host = Host(
+            name=name,
+            local_ip=(section.local_ip if section else "") or session.address,
+            bridge_mappings=(section.bridge_mappings if section else ()) or self.settings.bridge_mappings,
+            integration_bridge=self.settings.integration_bridge,
+            bridges=bridges,
+            managed=False,
+        )
+        known_host = net.get(Host, name)
+        if known_host is not None and not known_host.managed:
+            host = replace(host, bridges=tuple(sorted({*known_host.bridges, *bridges})))
+        if host != known_host:
+            yield Propose("describe_host", host)
+
+    def _section(self, dpid: int) -> HostSettings | None:
+        return next((host for host in self.settings.hosts if dpid in host.dpids), None)
+
+
+def _address(connection: str) -> str:
+    """The IP address of "tcp:10.0.0.1:43210" or "tcp:[fd00::1]:43210"."""
+    bare = connection.split(":", 1)[1] if connection.split(":", 1)[0] in ("tcp", "ssl") else connection
+    return bare.rpartition(":")[0].strip("[]") or bare
+
+
+def _bridge_name(net: Net, dpid: int) -> str:
+    local = net.get(OfPort, (dpid, LOCAL))
+    return local.name if local else f"{dpid:016x}"
+
+
+def _ofport(dpid: int, port: PortDesc) -> OfPort:
+    return OfPort(dpid, port.number, port.name, port.mac)
+
+
+def _interface(host: str, row: InterfaceRow) -> Interface:
+    return Interface(host, row.name, row.bridge, row.type, row.iface_id, row.mac, row.error, row.tag)
+
+
+class OvsdbWants:
+    """What we want of hosts' OVSDBs: operations that units rendered, counted, for a host may hear one from several.
+
+    Tags are for people: they are held back until the next tick and sent together, because every OVSDB transaction
+    costs ovs-vswitchd a reconfiguration of the whole bridge.
+    """
+
+    def __init__(self) -> None:
+        self._wanted: dict[str, dict[OvsdbOperation, int]] = {}
+        self._dirty: dict[str, dict[OvsdbOperation, None]] = {}
+        self._tags: dict[str, dict[tuple[str, str], SetTag]] = {}
+
+    def change(self, delta: Delta) -> None:
+        wanted = self._wanted.setdefault(delta.target, {})
+        dirty = self._dirty.setdefault(delta.target, {})
+        for operation in delta.new:
+            wanted[operation] = wanted.get(operation, 0) + 1
+            if wanted[operation] == 1:
+                dirty[operation] = None
+        for operation in delta.old:
+            wanted[operation] -= 1
+            if not wanted[operation]:
+                del wanted[operation]
+                dirty.pop(operation, None)
+                if isinstance(operation, EnsureTunnel) and not self._has_tunnel(wanted, operation):
+                    dirty[RemovePort(operation.bridge, operation.port)] = None
+
+    @staticmethod
+    def _has_tunnel(wanted: dict[Any, int], gone: EnsureTunnel) -> bool:
+        """A tunnel port that is wanted with another local address is changed in place, not removed."""
+        return any(isinstance(o, EnsureTunnel) and (o.bridge, o.port) == (gone.bridge, gone.port) for o in wanted)
+
+    def everything(self, host: str) -> None:
+        """The host dialled in: tell it all we want (the edge sets only what differs)."""
+        self._dirty[host] = dict.fromkeys(self._wanted.get(host, ()))
+
+    def flush(self, net: Net) -> Iterable[OvsdbOps]:
+        """The operations that are due now, for hosts that can hear us."""
+        for host, operations in list(self._dirty.items()):
+            if net.get(Presence, host) is None:
+                continue
+            del self._dirty[host]
+            now = [operation for operation in operations if not isinstance(operation, SetTag)]
+            for operation in operations:
+                if isinstance(operation, SetTag):
+                    self._tags.setdefault(host, {})[operation.bridge, operation.port] = operation
+            if now:
+                yield OvsdbOps(host, tuple(sorted(now, key=lambda o: _ORDER.index(type(o)))))
+
+    def flush_tags(self, net: Net) -> Iterable[OvsdbOps]:
+        """The tags that differ from what the hosts show."""
+        for host, tags in list(self._tags.items()):
+            del self._tags[host]
+            due = []
+            for (_, port), operation in tags.items():
+                interface = net.get(Interface, (host, port))
+                if interface is not None and interface.tag != operation.tag:
+                    due.append(operation)
+            if due and net.get(Presence, host) is not None:
+                yield OvsdbOps(host, tuple(due))

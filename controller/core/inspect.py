@@ -1,0 +1,202 @@
+"""To look inside a running machine: hosts, switches, ports, flows, and why a flow is there.  Plain values for people.
+
+Every method returns JSON-able data; an unknown name raises LookupError with a message that says what is there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from controller.core.flow import Flow
+from controller.core.machine import Machine
+from controller.core.model import (
+    Binding,
+    Fault,
+    Host,
+    LocalPort,
+    LocalVlan,
+    Network,
+    OfPort,
+    Port,
+    Presence,
+    Segment,
+    Session,
+    Switch,
+)
+from controller.core.pipeline import LAYOUT
+from controller.core.text import format_flow
+
+
+class Inspector:
+    """Reads a machine; never changes it."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+
+    def status(self) -> dict[str, Any]:
+        machine = self._machine
+        return {
+            "revision": machine.revision,
+            "hosts": machine.net.count(Host),
+            "switches": machine.net.count(Switch),
+            "connected": sum(1 for session in machine.net.all(Session) if session.connected),
+            "ports": machine.net.count(Port),
+            "plugged": machine.net.count(LocalPort),
+            "flows": sum(len(ledger.desired) for ledger in machine.ledgers.values()),
+            "renders": machine.engine.renders,
+            "settled": all(ledger.settled for ledger in machine.ledgers.values()),
+        }
+
+    def hosts(self) -> list[dict[str, Any]]:
+        """Every host that ever joined, and whether it can be reached."""
+        net = self._machine.net
+        return [
+            {
+                "name": host.name,
+                "local_ip": host.local_ip,
+                "bridge_mappings": dict(host.bridge_mappings),
+                "joined_by": "manager" if host.managed else "controller",
+                "ovsdb": net.get(Presence, host.name) is not None,
+                "bridges": [self._bridge(name, dpid) for name, dpid in host.bridges],
+                "networks": len(net.find(LocalVlan, "host", host.name)),
+                "ports": len(net.find(Binding, "host", host.name)),
+                "fault": self._fault("Host", host.name),
+            }
+            for host in sorted(net.all(Host), key=lambda host: host.name)
+        ]
+
+    def _bridge(self, name: str, dpid: int) -> dict[str, Any]:
+        session, switch = self._machine.net.get(Session, dpid), self._machine.net.get(Switch, dpid)
+        return {
+            "name": name,
+            "dpid": f"{dpid:016x}",
+            "role": switch.role if switch else "",
+            "connected": session is not None and session.connected,
+        }
+
+    def switches(self) -> list[dict[str, Any]]:
+        """Every bridge that is programmed."""
+        found = []
+        for switch in sorted(self._machine.net.all(Switch), key=lambda switch: (switch.host, switch.bridge)):
+            ledger = self._machine.ledgers.get(switch.dpid)
+            session = self._machine.net.get(Session, switch.dpid)
+            found.append(
+                {
+                    "name": f"{switch.host}/{switch.bridge}",
+                    "dpid": f"{switch.dpid:016x}",
+                    "role": switch.role,
+                    "physical_network": switch.physical_network,
+                    "connected": session is not None and session.connected,
+                    "flows": len(ledger.desired) if ledger else 0,
+                    "settled": bool(ledger and ledger.open and ledger.settled),
+                }
+            )
+        return found
+
+    def ports(self) -> list[dict[str, Any]]:
+        """Every port: where it was found, and what is wrong with it if anything is."""
+        net = self._machine.net
+        found = []
+        for port in sorted(net.all(Port), key=lambda port: port.id):
+            binding, local = net.get(Binding, port.id), net.get(LocalPort, port.id)
+            ofport = net.get(OfPort, (local.dpid, local.ofport)) if local else None
+            network = net.get(Network, port.network_id)
+            found.append(
+                {
+                    "id": port.id,
+                    "name": port.name,
+                    "network": network.name or network.id if network else port.network_id,
+                    "type": self._type(port.network_id),
+                    "mac_address": port.mac_address,
+                    "addresses": [fixed.ip_address for fixed in port.fixed_ips],
+                    "host": binding.host if binding else "",
+                    "wanted_on": port.host_id,
+                    "interface": ofport.name if ofport else "",
+                    "ofport": local.ofport if local else None,
+                    "status": self._status(port, binding),
+                    "fault": self._fault("Port", port.id),
+                }
+            )
+        return found
+
+    def _type(self, network_id: str) -> str:
+        segments = self._machine.net.find(Segment, "network_id", network_id)
+        return " ".join(
+            ":".join(str(part) for part in (s.network_type, s.physical_network, s.segmentation_id) if part is not None)
+            for s in segments
+        )
+
+    def _status(self, port: Port, binding: Binding | None) -> str:
+        if self._machine.net.get(Fault, ("Port", port.id)) is not None:
+            return "ERROR"
+        return "ACTIVE" if binding is not None and binding.active and port.admin_state_up else "DOWN"
+
+    def _fault(self, kind: str, id: str) -> str:
+        fault = self._machine.net.get(Fault, (kind, id))
+        return fault.reason if fault else ""
+
+    # -- flows --------------------------------------------------------------------------------------------------------
+
+    def _switch(self, name: str) -> Switch:
+        """A switch by "host/bridge", by dpid, or by the host or bridge name alone where that is one."""
+        switches = list(self._machine.net.all(Switch))
+        for switch in switches:
+            if name in (f"{switch.host}/{switch.bridge}", f"{switch.dpid:016x}", f"{switch.dpid:#x}"):
+                return switch
+        found = [switch for switch in switches if name in (switch.host, switch.bridge)]
+        if len(found) > 1:
+            found = [switch for switch in found if switch.role == "INT"]
+        if len(found) == 1:
+            return found[0]
+        names = ", ".join(sorted(f"{switch.host}/{switch.bridge}" for switch in switches)) or "none"
+        raise LookupError(f"{name!r} names {'several switches' if found else 'no switch'}; there are: {names}")
+
+    def flows(self, name: str) -> list[dict[str, Any]]:
+        """The flows that a switch shall have, with table names, in table order and by falling priority."""
+        switch = self._switch(name)
+        ledger = self._machine.ledgers.get(switch.dpid)
+        flows = sorted(ledger.desired.values(), key=lambda flow: (flow.table, -flow.priority, flow.match)) if ledger else []
+        return [self._flow(switch, flow) for flow in flows]
+
+    def _flow(self, switch: Switch, flow: Flow) -> dict[str, Any]:
+        unit = self._machine.unit(switch.dpid, flow)
+        return {
+            "cookie": f"{flow.cookie:#x}",
+            "table": LAYOUT.name(switch.role, flow.table),
+            "flow": format_flow(flow, lambda table: LAYOUT.name(switch.role, table)),
+            "openflow": format_flow(flow),
+            "unit": unit.renderer.name if unit else "",
+        }
+
+    def explain(self, name: str, wanted: str) -> dict[str, Any]:
+        """Why a flow is there: its app, function, the row it is for, and all rows read.
+
+        `wanted` is a cookie, or words that the flow's text contains.
+        """
+        switch = self._switch(name)
+        found = [flow for flow in self.flows(name) if wanted == flow["cookie"]]
+        found = found or [f for f in self.flows(name) if wanted in f["flow"] or wanted in f["openflow"]]
+        if len(found) != 1:
+            raise LookupError(f"{len(found)} flows of {name} match {wanted!r}; name one by its cookie")
+        cookie = int(found[0]["cookie"], 16)
+        flow = next(f for f in self._machine.ledgers[switch.dpid].desired.values() if f.cookie == cookie)
+        unit = self._machine.unit(switch.dpid, flow)
+        assert unit is not None
+        renderer, key = unit.id
+        function = renderer.function
+        return {
+            **found[0],
+            "app": renderer.name.split(".")[0],
+            "function": renderer.name,
+            "doc": (function.__doc__ or "").strip(),
+            "source": f"{function.__module__}:{function.__code__.co_firstlineno}",
+            "row": f"{renderer.scope.__name__} {key!r}",
+            "reads": sorted(self._read(read) for read in unit.reads),
+        }
+
+    def _read(self, read: tuple[Any, ...]) -> str:
+        if len(read) == 2:
+            row_type, key = read
+            return repr(self._machine.net.get(row_type, key) or f"no {row_type.__name__} {key!r}")
+        row_type, index, value = read
+        return f"{row_type.__name__} by {index} = {value!r}: {len(self._machine.net.find(row_type, index, value))} rows"

@@ -1,0 +1,311 @@
+"""The machine: the whole controller without input or output.  Events in, effects out.
+
+`step` takes a burst of events as one: their rows change, placement and engine follow, and every switch gets at most
+one bundle.  It has no clock and no randomness, so a recorded list of events replays to the same effects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from controller.core import events as e
+from controller.core.app import FLOWS, App, renderers
+from controller.core.bindings import Bindings
+from controller.core.effects import Effect, Observe, Propose, Read
+from controller.core.engine import Delta, Engine, Unit, subject
+from controller.core.flow import Flow, is_ours
+from controller.core.hosts import Hosts, OvsdbWants
+from controller.core.ledger import Ledger
+from controller.core.model import (
+    INT,
+    Fault,
+    ForeignDefault,
+    OfPort,
+    Port,
+    RemoteAddress,
+    RemotePort,
+    Session,
+    Switch,
+    WantedAddress,
+    WantedMac,
+)
+from controller.core.net import Change, Net
+from controller.core.placement import Placement
+from controller.core.settings import Settings
+
+
+class Machine:
+    """`net` starts as the stored rows; everything else is observed or follows."""
+
+    def __init__(self, apps: Iterable[App], settings: Settings, rows: Iterable[Any] = ()) -> None:
+        self.apps = tuple(apps)
+        self.settings = settings
+        self.net = Net()
+        self.placement = Placement(settings)
+        self.engine = Engine(renderers(self.apps), settings)
+        self.ledgers: dict[int, Ledger] = {}
+        self.hosts = Hosts(settings)
+        self.wants = OvsdbWants()
+        self.bindings = Bindings()
+        self.revision = 0
+        self._changes: list[Change] = []
+        self._effects: list[Effect] = []
+        self._again: dict[int, None] = {}
+        self._unread: dict[int, None] = {}
+        self._packets = {key: f for app in self.apps for key, f in app.packet_handlers.items()}
+        self._restorers = {key: f for app in self.apps for key, f in app.restorers.items()}
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            e.Changed: self._changed,
+            e.Tick: self._tick,
+            e.SwitchUp: self._switch_up,
+            e.SwitchDown: self._switch_down,
+            e.Reread: self._reread,
+            e.PortStatus: self._port_status,
+            e.PacketIn: self._packet_in,
+            e.FlowRemoved: self._flow_removed,
+            e.SwitchError: self._switch_error,
+            e.Acknowledged: self._acknowledged,
+            e.HostUp: self._host_up,
+            e.HostChanged: lambda event: self._take(self.hosts.described(self.net, event)),
+            e.HostDown: self._host_down,
+            e.InterfacesChanged: lambda event: self._take(self.hosts.interfaces(self.net, event)),
+            e.OvsdbDone: self._ovsdb_done,
+        }
+        for row in rows:
+            self._apply(Change(None, row))
+        self._settle()
+        self._changes, self._effects = [], []
+
+    # -- one step -----------------------------------------------------------------------------------------------------
+
+    def step(self, burst: Iterable[e.Event]) -> list[Effect]:
+        """Take in events in their order; returns what is to be done, in order."""
+        self._changes, self._effects = [], []
+        for event in burst:
+            self._handlers[type(event)](event)
+        self._settle()
+        return self._effects
+
+    def _settle(self) -> None:
+        """Let derived rows, flows and proposals follow from the changes collected so far."""
+        changes = self._changes = self.placement.update(self.net, self._changes)
+        if self._prune(changes):
+            changes = self._changes = self.placement.update(self.net, changes)
+        deltas, faulty = self.engine.update(self.net, changes)
+        for delta in deltas:
+            self._route(delta)
+        for unit in faulty:
+            self._mark(unit, unit.fault)
+        for dpid in self._due(deltas):
+            self._flush(dpid)
+        self._effects.extend(self.wants.flush(self.net))
+        self._effects.extend(self.bindings.follow(self.net, changes, self.ledgers))
+
+    def _apply(self, change: Change) -> None:
+        if change.old != change.new:
+            self.net.apply(change)
+            self._changes.append(change)
+
+    def _take(self, results: Iterable[Change | Propose]) -> None:
+        for result in results:
+            if isinstance(result, Change):
+                self._apply(result)
+            else:
+                self._effects.append(result)
+
+    def _ledger(self, dpid: int) -> Ledger:
+        if dpid not in self.ledgers:
+            self.ledgers[dpid] = Ledger(dpid)
+        return self.ledgers[dpid]
+
+    def _route(self, delta: Delta) -> None:
+        if delta.unit.renderer.face == FLOWS:
+            self._ledger(delta.target).change(delta.unit.id, delta.old, delta.new)
+        else:
+            self.wants.change(delta)
+
+    def _due(self, deltas: Iterable[Delta]) -> list[int]:
+        touched = {delta.target: None for delta in deltas if delta.unit.renderer.face == FLOWS}
+        touched.update((change.key, None) for change in self._changes if change.row_type in (Switch, Session))
+        return [*touched, *(dpid for dpid in self._again if dpid not in touched)]
+
+    def _flush(self, dpid: int) -> None:
+        """Send what a switch lacks, once its host is settled: before that its desired flows are not known."""
+        self._again.pop(dpid, None)
+        ledger, switch = self.ledgers.get(dpid), self.net.get(Switch, dpid)
+        if ledger is None or switch is None:
+            return
+        # On br-int the whole table space is ours; on a provider bridge others' flows stay.
+        ledger.owns_all = switch.role == INT
+        mods = ledger.flush()
+        if mods is not None:
+            self._effects.append(mods)
+
+    # -- rows that nothing needs any more -----------------------------------------------------------------------------
+
+    def _prune(self, changes: list[Change]) -> bool:
+        """Take back wants that lead to nothing: the destination is gone, or has come to the switch itself."""
+        done = False
+        for row in self._wants_of(changes):
+            if self.net.get(Switch, row.dpid) is None or self.net.get(type(row), type(row).ROW.key(row)) is None:
+                continue
+            if not self._needed(row):
+                change = Change(row, None)
+                self.net.apply(change)
+                changes.append(change)
+                done = True
+        return done
+
+    def _wants_of(self, changes: Iterable[Change]) -> Iterable[WantedMac | WantedAddress]:
+        found: dict[Any, None] = {}
+        for change in changes:
+            match change:
+                case Change(_, WantedMac() | WantedAddress() as row):
+                    found[row] = None
+                case Change(RemotePort(dpid, _, network_id), None):
+                    found.update(dict.fromkeys(self.net.find(WantedMac, "dpid+network_id", (dpid, network_id))))
+                case Change(RemoteAddress(dpid, network_id), None):
+                    found.update(dict.fromkeys(self.net.find(WantedAddress, "dpid+network_id", (dpid, network_id))))
+                case Change(_, Switch(dpid)):
+                    found.update(dict.fromkeys(self.net.find(WantedMac, "dpid", dpid)))
+                    found.update(dict.fromkeys(self.net.find(WantedAddress, "dpid", dpid)))
+                case _:
+                    pass
+        return found
+
+    def _needed(self, row: WantedMac | WantedAddress) -> bool:
+        if isinstance(row, WantedAddress):
+            return self.net.get(RemoteAddress, (row.dpid, row.network_id, row.ip)) is not None
+        ports = self.net.find(Port, "network_id+mac_address", (row.network_id, row.mac))
+        return any(self.net.get(RemotePort, (row.dpid, port.id)) is not None for port in ports)
+
+    # -- events of the store and of time ------------------------------------------------------------------------------
+
+    def _changed(self, event: e.Changed) -> None:
+        self.revision = event.revision
+        for change in event.changes:
+            self._apply(change)
+
+    def _tick(self, event: e.Tick) -> None:
+        self._take(self.hosts.tick(self.net, event.now))
+        self._effects.extend(self.wants.flush_tags(self.net))
+        for dpid in self._unread:
+            if self.ledgers[dpid].open:
+                self._effects.append(Read(dpid))
+        self._unread.clear()
+
+    # -- events of switches -------------------------------------------------------------------------------------------
+
+    def _switch_up(self, event: e.SwitchUp) -> None:
+        self._take(self.hosts.connected(self.net, event))
+        self._ledger(event.dpid).read(event.installed, event.meters, event.suspect)
+        self._read(event.dpid, event.installed)
+        for entry in event.installed:
+            restore = self._restorers.get((INT, entry.table)) if entry.fields else None
+            for row in restore(self.net, event.dpid, dict(entry.fields)) if restore else ():
+                self._apply(self.net.change(row))
+
+    def _reread(self, event: e.Reread) -> None:
+        ledger = self._ledger(event.dpid)
+        if ledger.open:
+            ledger.read(event.installed, event.meters, event.suspect, event.serial)
+            self._read(event.dpid, event.installed)
+
+    def _read(self, dpid: int, installed: Iterable[e.Installed]) -> None:
+        """Note whether somebody else's default flow is there, and compare at this step's end."""
+        foreign = any(entry[:2] == (0, 0) and not entry.match and not is_ours(entry.cookie) for entry in installed)
+        known = self.net.get(ForeignDefault, dpid)
+        if foreign != (known is not None):
+            self._apply(Change(None, ForeignDefault(dpid)) if foreign else Change(known, None))
+        self._again[dpid] = None
+
+    def _switch_down(self, event: e.SwitchDown) -> None:
+        session = self.net.get(Session, event.dpid)
+        if session is None:
+            return
+        self._apply(Change(session, replace(session, connected=False)))
+        self._ledger(event.dpid).close()
+        self.bindings.lost(self.net, event.dpid)
+
+    def _port_status(self, event: e.PortStatus) -> None:
+        port = event.port
+        if event.removed:
+            change = self.net.removal(OfPort, (event.dpid, port.number))
+            if change is not None:
+                self._apply(change)
+        else:
+            self._apply(self.net.change(OfPort(event.dpid, port.number, port.name, port.mac)))
+
+    def _packet_in(self, event: e.PacketIn) -> None:
+        handler = self._packets.get((INT, event.table))
+        for effect in handler(self.net, event) if handler else ():
+            if isinstance(effect, Observe):
+                self._apply(effect.change)
+            else:
+                self._effects.append(effect)
+
+    def _flow_removed(self, event: e.FlowRemoved) -> None:
+        """An idle flow went: what it stood for is no longer wanted there."""
+        flow = self._ledger(event.dpid).expired(event.cookie)
+        restore = self._restorers.get((INT, event.table))
+        if flow is None or restore is None:
+            return
+        fields = {name: value for name, value, _ in flow.match}
+        for row in restore(self.net, event.dpid, fields):
+            change = self.net.removal(type(row), type(row).ROW.key(row))
+            if change is not None:
+                self._apply(change)
+        self._again[event.dpid] = None
+
+    def _switch_error(self, event: e.SwitchError) -> None:
+        """A refused flow is a fault of its object; the rest of its bundle is sent again without it."""
+        ledger = self._ledger(event.dpid)
+        flow = ledger.refuse(event.serial, event.cookie)
+        if flow is None:
+            self._unread[event.dpid] = None
+            return
+        unit = self.unit(event.dpid, flow)
+        if unit is not None:
+            self._mark(unit, f"switch {event.dpid:016x} refused a flow of {unit.renderer.name}: {event.reason}")
+        self._again[event.dpid] = None
+
+    def _acknowledged(self, event: e.Acknowledged) -> None:
+        self._ledger(event.dpid).acknowledge(event.serial)
+        self.bindings.acknowledged(event.dpid, event.serial)
+
+    # -- events of hosts ----------------------------------------------------------------------------------------------
+
+    def _host_up(self, event: e.HostUp) -> None:
+        self._take(self.hosts.up(self.net, event))
+        self.wants.everything(event.name)
+
+    def _host_down(self, event: e.HostDown) -> None:
+        """Its OVSDB can't be heard; what it last said still stands (a Presence once given is only renewed)."""
+
+    def _ovsdb_done(self, event: e.OvsdbDone) -> None:
+        known = self.net.get(Fault, ("Host", event.name))
+        if event.error:
+            self._effects.append(Propose("set_fault", ("Host", event.name, f"OVSDB refused: {event.error}")))
+        elif known is not None and known.reason.startswith("OVSDB refused"):
+            self._effects.append(Propose("clear_fault", ("Host", event.name)))
+
+    # -- faults and explanations --------------------------------------------------------------------------------------
+
+    def _mark(self, unit: Unit, reason: str) -> None:
+        """Show a fault, or that it is over, on the object that the unit speaks for."""
+        kind, id = subject(unit) or ("Host", self._host_of(unit))
+        if reason:
+            self._effects.append(Propose("set_fault", (kind, id, reason)))
+        elif self.net.get(Fault, (kind, id)) is not None:
+            self._effects.append(Propose("clear_fault", (kind, id)))
+
+    def _host_of(self, unit: Unit) -> str:
+        switches = (self.net.get(Switch, target) for target in unit.targets)
+        return next((switch.host for switch in switches if switch is not None), "")
+
+    def unit(self, dpid: int, flow: Flow) -> Unit | None:
+        """The unit that a flow of a switch is from."""
+        owner = self._ledger(dpid).owners.get(flow.slot)
+        return self.engine.units.get(owner) if owner is not None else None
