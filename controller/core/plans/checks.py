@@ -1,0 +1,320 @@
+"""What one attribute's value must be: pure functions from a JSON value to the value that rows hold.
+
+A check raises `Invalid` with the reason, or a Refusal where Neutron answers with another exception than its usual
+"Invalid input for x. Reason: ...".  Rules that concern several attributes or other rows are the plans' business.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from controller.core.model import NETWORK_TYPES, Pool, Route
+from controller.core.plans.refusals import bad_request, invalid_input
+
+LONGEST = 255
+"""Characters in a name, description or id that a client gives (Neutron's column width)."""
+LONGEST_PROFILE = 4095
+VNIC_TYPES = (
+    "normal",
+    "direct",
+    "macvtap",
+    "baremetal",
+    "direct-physical",
+    "virtio-forwarder",
+    "smart-nic",
+    "vdpa",
+    "accelerator-direct",
+    "accelerator-direct-physical",
+    "remote-managed",
+)
+IPV6_MODES = ("dhcpv6-stateful", "dhcpv6-stateless", "slaac")
+MOST_NAMESERVERS = 5
+MOST_HOST_ROUTES = 20
+TRUE, FALSE = ("true", "1", "yes", "on", "t", "y"), ("false", "0", "no", "off", "f", "n")
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+
+
+class Invalid(ValueError):
+    """A value that an attribute can't have; the text is the reason."""
+
+
+class Wanted(NamedTuple):
+    """One of the fixed_ips a client asks for: a subnet, an address, or both ('' where not given)."""
+
+    subnet_id: str
+    ip_address: str
+
+
+def check(rule: str, attribute: str, value: Any) -> Any:
+    """The value in the form that rows hold it.  Refuses it with the attribute's name and the reason."""
+    try:
+        return CHECKS[rule](value)
+    except Invalid as invalid:
+        raise bad_request(f"Invalid input for {attribute}. Reason: {invalid}.") from invalid
+
+
+def from_text(rule: str, text: str) -> Any:
+    """What a filter's text in a query string is compared with, in the form that answers show it."""
+    return _FROM_TEXT.get(rule, string_as_is)(text)
+
+
+def string_as_is(text: str) -> str:
+    return text
+
+
+def string(value: Any) -> str:
+    """Text of up to 255 characters that any SQL database can hold (no NUL, no lone surrogates)."""
+    if not isinstance(value, str) or "\x00" in value or any("\ud800" <= char <= "\udfff" for char in value):
+        raise Invalid(f"'{printable(value)}' is not a valid string")
+    if len(value) > LONGEST:
+        raise Invalid(f"'{value}' exceeds maximum length of {LONGEST}")
+    return value
+
+
+def printable(value: Any) -> str:
+    """The value in a message; a text that UTF-8 can't carry is escaped."""
+    return str(value).encode("utf-8", "backslashreplace").decode()
+
+
+def string_or_null(value: Any) -> str:
+    return "" if value is None else string(value)
+
+
+def boolean(value: Any) -> bool:
+    """JSON's true and false, and the words and numbers that Neutron takes for them."""
+    word = str(value).strip().lower()
+    if word in TRUE or word in FALSE:
+        return word in TRUE
+    raise invalid_input(f"'{printable(value)}' cannot be converted to boolean")
+
+
+def integer(value: Any) -> int:
+    """A JSON integer, or its decimal digits in a string (at most 18)."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,18}", value.strip()):
+        return int(value)
+    raise invalid_input(f"'{printable(value)}' is not an integer")
+
+
+def mtu(value: Any) -> int:
+    """Bytes; 0 means the largest that the network can carry."""
+    number = integer(value)
+    if number < 0:
+        raise Invalid(f"'{number}' should be non-negative")
+    return number
+
+
+def uuid(value: Any) -> str:
+    if not isinstance(value, str) or not _UUID.fullmatch(value):
+        raise Invalid(f"'{printable(value)}' is not a valid UUID")
+    return value.lower()
+
+
+def ip_version(value: Any) -> int:
+    number = integer(value)
+    if number not in (4, 6):
+        raise Invalid(f"{number} is not in valid_values")
+    return number
+
+
+def address(value: Any) -> str:
+    """An IPv4 or IPv6 address in its canonical form (RFC 5952); no zone, no leading zeros."""
+    try:
+        if isinstance(value, str) and "%" not in value:
+            return str(ipaddress.ip_address(value))
+    except ValueError:
+        pass
+    raise Invalid(f"'{printable(value)}' is not a valid IP address")
+
+
+def cidr(value: Any) -> str:
+    """A block `address/length`; host bits are cleared, as Neutron does."""
+    try:
+        if isinstance(value, str) and re.fullmatch(r"[^/%]+/[0-9]{1,3}", value):
+            return str(ipaddress.ip_network(value, strict=False))
+    except ValueError:
+        pass
+    raise invalid_input(f"{printable(value)} is not in a CIDR format")
+
+
+def gateway(value: Any) -> str | None:
+    return None if value is None else address(value)
+
+
+def pools(value: Any) -> tuple[Pool, ...]:
+    """`[{"start": address, "end": address}, ...]`"""
+    items = _dicts(value, "IP pool", "start", "end")
+    return tuple(Pool(address(pool["start"]), address(pool["end"])) for pool in items)
+
+
+def _dicts(value: Any, what: str, *keys: str) -> list[dict[str, Any]]:
+    """The value, when it is a list (null is an empty one) of objects with exactly these keys."""
+    items = [] if value is None else value
+    if not isinstance(items, list):
+        raise Invalid(f"Invalid data format for {what}: '{printable(value)}'")
+    for item in items:
+        if not isinstance(item, dict) or set(item) != set(keys):
+            expected = ", ".join(f"'{key}'" for key in keys)
+            raise Invalid(f"Invalid data format for {what}: '{printable(item)}', it must have the keys {expected}")
+    return items
+
+
+def nameservers(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | None):
+        raise Invalid(f"Invalid data format for nameserver: '{printable(value)}'")
+    found: list[str] = []
+    for host in value or ():
+        try:
+            found.append(address(host))
+        except Invalid as invalid:
+            raise Invalid(f"'{printable(host)}' is not a valid nameserver. {invalid}") from invalid
+        if host in found[:-1]:
+            raise Invalid(f"Duplicate nameserver '{host}'")
+    if len(found) > MOST_NAMESERVERS:
+        raise Invalid(f"The number of DNS nameservers exceeds the limit {MOST_NAMESERVERS}")
+    return tuple(found)
+
+
+def routes(value: Any) -> tuple[Route, ...]:
+    """`[{"destination": cidr, "nexthop": address}, ...]`"""
+    found: list[Route] = []
+    for item in _dicts(value, "hostroute", "destination", "nexthop"):
+        route = Route(_destination(item["destination"]), address(item["nexthop"]))
+        if route in found:
+            raise Invalid(f"Duplicate hostroute '{item}'")
+        found.append(route)
+    if len(found) > MOST_HOST_ROUTES:
+        raise Invalid(f"The number of host routes exceeds the limit {MOST_HOST_ROUTES}")
+    return tuple(found)
+
+
+def _destination(value: Any) -> str:
+    try:
+        if isinstance(value, str) and re.fullmatch(r"[^/%]+/[0-9]{1,3}", value):
+            return str(ipaddress.ip_network(value))
+    except ValueError:
+        pass
+    raise Invalid(f"'{printable(value)}' is not a valid CIDR")
+
+
+def ipv6_mode(value: Any) -> str | None:
+    if value is not None and value not in IPV6_MODES:
+        raise Invalid(f"{printable(value)} is not in valid_values")
+    return value
+
+
+def mac(value: Any) -> str | None:
+    """A unicast MAC address in lower case with colons (dashes are taken too); null leaves the choice to us."""
+    if value is None:
+        return None
+    text = value.lower().replace("-", ":") if isinstance(value, str) else ""
+    if not _MAC.fullmatch(text) or text == "00:00:00:00:00:00" or int(text[:2], 16) & 1:
+        raise Invalid(f"'{printable(value)}' is not a valid MAC address")
+    return text
+
+
+def fixed_ips(value: Any) -> tuple[Wanted, ...] | None:
+    """`[{"subnet_id": uuid, "ip_address": address}, ...]`, either key alone is enough; null leaves the choice to us."""
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise Invalid(f"Invalid data format for fixed IP: '{printable(value)}'")
+    found = [_wanted(item) for item in value]
+    addresses = [wanted.ip_address for wanted in found if wanted.ip_address]
+    for text in addresses:
+        if addresses.count(text) > 1:
+            raise Invalid(f"Duplicate IP address '{text}'")
+    return tuple(found)
+
+
+def _wanted(item: Any) -> Wanted:
+    if not isinstance(item, dict) or not set(item) <= {"subnet_id", "ip_address"}:
+        raise Invalid(f"Invalid data format for fixed IP: '{printable(item)}'")
+    return Wanted(
+        uuid(item["subnet_id"]) if "subnet_id" in item else "",
+        address(item["ip_address"]) if "ip_address" in item else "",
+    )
+
+
+def vnic_type(value: Any) -> str:
+    if value not in VNIC_TYPES:
+        raise Invalid(f"{printable(value)} is not in valid_values")
+    return value  # type: ignore[no-any-return]
+
+
+def profile(value: Any) -> str:
+    """An object as JSON text; its `interface`, when there, is a string (see `Port.interface_name`)."""
+    if not isinstance(value, dict | None):
+        raise Invalid(f"'{printable(value)}' is not a dictionary")
+    if value and "interface" in value:
+        string(value["interface"])
+    text = json.dumps(value or {}, sort_keys=True)
+    if len(text) > LONGEST_PROFILE:
+        raise invalid_input("binding:profile value too large")
+    return text
+
+
+def network_type(value: Any) -> str | None:
+    if value is not None and value not in NETWORK_TYPES:
+        raise invalid_input(f"network_type value '{printable(value)}' not supported")
+    return value
+
+
+def physical_network(value: Any) -> str | None:
+    return None if value is None else string(value)
+
+
+def segmentation_id(value: Any) -> int | None:
+    return None if value is None else integer(value)
+
+
+def never(value: Any) -> bool:
+    """A boolean that must be false: what it would turn on is not there."""
+    if boolean(value):
+        raise Invalid("true is not supported")
+    return False
+
+
+CHECKS: dict[str, Callable[[Any], Any]] = {
+    "string": string,
+    "string_or_null": string_or_null,
+    "boolean": boolean,
+    "mtu": mtu,
+    "uuid": uuid,
+    "ip_version": ip_version,
+    "cidr": cidr,
+    "gateway": gateway,
+    "pools": pools,
+    "nameservers": nameservers,
+    "routes": routes,
+    "ipv6_mode": ipv6_mode,
+    "mac": mac,
+    "fixed_ips": fixed_ips,
+    "vnic_type": vnic_type,
+    "profile": profile,
+    "network_type": network_type,
+    "physical_network": physical_network,
+    "segmentation_id": segmentation_id,
+    "never": never,
+}
+
+
+def _mac_text(text: str) -> str:
+    return text.lower().replace("-", ":")
+
+
+_FROM_TEXT: dict[str, Callable[[str], Any]] = {
+    "boolean": boolean,
+    "never": boolean,
+    "mtu": integer,
+    "ip_version": integer,
+    "segmentation_id": integer,
+    "mac": _mac_text,
+}

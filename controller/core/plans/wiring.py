@@ -1,0 +1,91 @@
+"""Plans for what the controller observed.  Each is idempotent: told the same thing twice, it changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from controller.core.model import Binding, Fault, Host, LocalVlan, Port
+from controller.core.plan import Draft
+from controller.core.plans import allocate
+
+
+def bind(draft: Draft, seen: Iterable[tuple[str, str]]) -> None:
+    """VIFs were seen: `(port id, host)` each.
+
+    A port that is known gets a Binding to that host (not active until its flows are acknowledged) and its network a
+    local VLAN there.  Where no local VLAN is left the port gets a Fault and no Binding.
+    """
+    for port_id, host in seen:
+        port = draft.get(Port, port_id)
+        if port is not None:
+            _bind(draft, port, host)
+
+
+def _bind(draft: Draft, port: Port, host: str) -> None:
+    reason = f"no local VLAN is left on host {host}"
+    if not _has_local_vlan(draft, host, port.network_id):
+        set_fault(draft, "Port", port.id, reason)
+        return
+    fault = draft.get(Fault, ("Port", port.id))
+    if fault is not None and fault.reason == reason:
+        draft.remove(fault)
+    binding = draft.get(Binding, port.id)
+    if binding is None or binding.host != host or binding.network_id != port.network_id:
+        draft.put(Binding(port.id, port.network_id, host))
+
+
+def _has_local_vlan(draft: Draft, host: str, network_id: str) -> bool:
+    """See to it that the network has a local VLAN on the host: a free one, else one of a network that left the host."""
+    if draft.get(LocalVlan, (host, network_id)) is not None:
+        return True
+    name = f"vlan {host}"
+
+    def holders(vid: int) -> list[LocalVlan]:
+        return draft.find(LocalVlan, "host+vid", (host, vid))
+
+    def left(vid: int) -> bool:
+        return not any(draft.find(Binding, "host+network_id", (host, holder.network_id)) for holder in holders(vid))
+
+    vid = allocate.first_free(draft, name, [allocate.VLANS], lambda vid: not holders(vid))
+    if vid is None:
+        vid = allocate.first_free(draft, name, [allocate.VLANS], left)
+    if vid is None:
+        return False
+    for holder in holders(vid):
+        draft.remove(holder)
+    draft.put(LocalVlan(host, network_id, vid))
+    return True
+
+
+def unbind(draft: Draft, gone: Iterable[tuple[str, str]]) -> None:
+    """VIFs are gone from hosts: `(port id, host)` each.  A port that was seen elsewhere since keeps its Binding."""
+    for port_id, host in gone:
+        binding = draft.get(Binding, port_id)
+        if binding is not None and binding.host == host:
+            draft.remove(binding)
+
+
+def activate(draft: Draft, port_ids: Iterable[str]) -> None:
+    """Every switch that needs the flows of these ports has acknowledged them."""
+    for port_id in port_ids:
+        binding = draft.get(Binding, port_id)
+        if binding is not None:
+            draft.put(replace(binding, active=True))
+
+
+def describe_host(draft: Draft, host: Host) -> None:
+    """A host said what it is."""
+    draft.put(host)
+
+
+def set_fault(draft: Draft, kind: str, id: str, reason: str) -> None:
+    """Something went wrong with an object (kind: Port, Network or Host); the reason is for people."""
+    draft.put(Fault(kind, id, reason))
+
+
+def clear_fault(draft: Draft, kind: str, id: str) -> None:
+    """It goes well again."""
+    fault = draft.get(Fault, (kind, id))
+    if fault is not None:
+        draft.remove(fault)

@@ -1,0 +1,119 @@
+"""Request bodies: from bytes to the values that plans take, by the attributes that a resource declares.
+
+The rules, their order and their texts are those of Neutron's `prepare_request_body`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from webob import Request
+
+from controller.core.plans import checks
+from controller.core.row import REQUIRED
+from rest.errors import bad_request, too_large
+from rest.resource import PROJECT_ID, TENANT_ID, Resource
+
+
+def read(request: Request, limit: int) -> bytes:
+    """The body.  413 when it is longer than `limit` bytes; no more than that is ever held."""
+    length = request.content_length
+    if length is not None and length > limit:
+        raise too_large(limit)
+    if length is None and "chunked" not in request.headers.get("Transfer-Encoding", "").lower():
+        return b""
+    stream, left, chunks = request.environ["wsgi.input"], limit + 1 if length is None else length, []
+    while left > 0 and (chunk := stream.read(left)):
+        chunks.append(chunk)
+        left -= len(chunk)
+    if length is None and left <= 0:
+        raise too_large(limit)
+    return b"".join(chunks)
+
+
+def document(body: bytes) -> dict[str, Any]:
+    """The JSON object in a body.  Refuses anything else."""
+    if not body:
+        raise bad_request("Resource body required")
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise bad_request("Body contains invalid data") from error
+    if not isinstance(found, dict):
+        raise bad_request("Body contains invalid data")
+    return found
+
+
+def created(resource: Resource, found: dict[str, Any], project_id: str) -> tuple[list[dict[str, Any]], bool]:
+    """The values of each resource to make, and whether the request was a bulk one.
+
+    `project_id` is whose they are when they don't say.
+    """
+    if resource.collection not in found:
+        return [_created(resource, _item(resource, found), project_id)], False
+    items = found[resource.collection]
+    if not items:
+        raise bad_request("Resources required")
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise bad_request(f"Object '{resource.collection}' contains invalid data")
+    unwrapped = (_item(resource, item if resource.name in item else {resource.name: item}) for item in items)
+    return [_created(resource, item, project_id) for item in unwrapped], True
+
+
+def _item(resource: Resource, found: dict[str, Any]) -> dict[str, Any]:
+    item = found.get(resource.name)
+    if item is None:
+        raise bad_request(f"Unable to find '{resource.name}' in request body")
+    if not isinstance(item, dict):
+        raise bad_request(f"Object '{resource.name}' contains invalid data")
+    return _one_project(item)
+
+
+def _one_project(item: dict[str, Any]) -> dict[str, Any]:
+    """The item with `tenant_id` under its other name."""
+    if TENANT_ID not in item:
+        return item
+    rest = {name: value for name, value in item.items() if name != TENANT_ID}
+    if rest.setdefault(PROJECT_ID, item[TENANT_ID]) != item[TENANT_ID]:
+        raise bad_request("'project_id' and 'tenant_id' do not match")
+    return rest
+
+
+def _known(resource: Resource, item: dict[str, Any]) -> None:
+    unknown = [name for name in item if name not in resource.attributes]
+    if unknown:
+        raise bad_request("Unrecognized attribute(s) '{}'".format(", ".join(map(checks.printable, unknown))))
+
+
+def _created(resource: Resource, item: dict[str, Any], project_id: str) -> dict[str, Any]:
+    """Values by field.  One that is neither given nor has a default is left out: the plan decides."""
+    _known(resource, item)
+    values: dict[str, Any] = {}
+    for name, (field, attribute) in resource.attributes.items():
+        if name in item:
+            if not attribute.post:
+                raise bad_request(f"Attribute '{name}' not allowed in POST")
+            values[field] = checks.check(attribute.check, name, item[name])
+        elif name == PROJECT_ID:
+            values[field] = project_id
+        elif attribute.post and attribute.default is REQUIRED:
+            raise bad_request(f"Failed to parse request. Required attribute '{name}' not specified")
+        elif attribute.post and attribute.default is not None:
+            values[field] = attribute.default
+    values.pop("", None)  # checked, but no plan takes it
+    return values
+
+
+def changed(resource: Resource, found: dict[str, Any]) -> dict[str, Any]:
+    """The values, by field, that an update gives."""
+    item = _item(resource, found)
+    _known(resource, item)
+    values: dict[str, Any] = {}
+    for name, given in item.items():
+        field, attribute = resource.attributes[name]
+        if not attribute.put:
+            raise bad_request(f"Cannot update read-only attribute {name}")
+        values[field] = checks.check(attribute.check, name, given)
+    values.pop("", None)
+    return values

@@ -1,0 +1,49 @@
+"""Errors as Neutron writes them: `{"NeutronError": {"type": ..., "message": ..., "detail": ""}}`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from controller.core.plan import Refusal
+
+
+class ApiError(Exception):
+    """A request that can't be answered.  `type` is the exception name that clients match on."""
+
+    def __init__(self, status: int, type: str, message: str, headers: Mapping[str, str] = MappingProxyType({})) -> None:
+        super().__init__(message)
+        self.status = status
+        self.type = type
+        self.message = message
+        self.headers = headers
+
+
+def from_refusal(refusal: Refusal) -> ApiError:
+    return ApiError(refusal.status, refusal.type, refusal.message)
+
+
+def bad_request(message: str) -> ApiError:
+    return ApiError(400, "HTTPBadRequest", message)
+
+
+def no_such_path() -> ApiError:
+    return ApiError(404, "HTTPNotFound", "The resource could not be found.")
+
+
+def not_allowed(allowed: tuple[str, ...]) -> ApiError:
+    text = "The method specified is not allowed for this resource."
+    return ApiError(405, "HTTPMethodNotAllowed", text, {"Allow": ", ".join(allowed)})
+
+
+def too_large(limit: int) -> ApiError:
+    text = f"The request body is larger than {limit} bytes, which is the limit."
+    return ApiError(413, "HTTPRequestEntityTooLarge", text)
+
+
+def unavailable(reason: str, retry_after: int) -> ApiError:
+    return ApiError(503, "ServiceUnavailable", reason, {"Retry-After": str(retry_after)})
+
+
+def document(error: ApiError) -> dict[str, object]:
+    return {"NeutronError": {"type": error.type, "message": error.message, "detail": ""}}
