@@ -1,0 +1,301 @@
+"""The configuration: read once from an INI file into a frozen Config and passed in; never a global.
+
+Sections and names are those an operator of Neutron knows.  `python -m controller.config` prints the sample file.
+"""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from oslo_config import cfg
+from oslo_config.iniparser import ParseError
+
+from controller import config_types as types
+from controller.config_types import Address
+from controller.core.settings import HostSettings, Settings
+
+HOST = "host:"
+"""A `[host:NAME]` section says who a host is."""
+
+
+class ConfigError(Exception):
+    """The configuration can't be used.  One line: the file, the section and option, the value and the rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What `patchbay serve` runs with.  `database` is a SQLAlchemy URL; `max_body_size` is in bytes; a listen address
+    with the host "" means all addresses of the machine."""
+
+    database: str
+    rest: Address
+    openflow: Address
+    ovsdb: Address
+    log_level: str
+    max_body_size: int
+    settings: Settings
+
+
+def _option(name: str, default: str, read: Callable[[str], Any], help: str) -> cfg.Opt:
+    return cfg.Opt(name, type=read, default=default, help=help)  # type: ignore[arg-type]  # any callable will do
+
+
+SECTIONS: dict[str, tuple[cfg.Opt, ...]] = {
+    "DEFAULT": (
+        _option("log_level", "INFO", types.one_of("DEBUG", "INFO", "WARNING", "ERROR"), "What is logged."),
+        _option(
+            "global_physnet_mtu",
+            "1500",
+            types.number(68, 65535, "bytes"),
+            "MTU of the physical networks, in bytes. A network in a tunnel gets this less the tunnel's overhead.",
+        ),
+        _option(
+            "base_mac",
+            "fa:16:3e:00:00:00",
+            types.base_mac,
+            "What the MAC addresses of ports begin with: the first three octets, or four when the fourth is not 00.",
+        ),
+    ),
+    "database": (
+        _option(
+            "connection",
+            "sqlite:////var/lib/patchbay/patchbay.db",
+            types.text,
+            "SQLAlchemy URL of the database. Missing directories of a SQLite file are created.",
+        ),
+    ),
+    "api": (
+        _option("listen", "127.0.0.1:9696", types.address, "HOST:PORT of the REST API; *:PORT for all addresses."),
+        _option(
+            "max_body_size", "1048576", types.number(1024, 2**30, "bytes"), "Longest accepted request body, in bytes."
+        ),
+    ),
+    "openflow": (
+        _option("listen", "127.0.0.1:6653", types.address, "HOST:PORT that bridges connect to; [::1]:6653 for IPv6."),
+    ),
+    "ovsdb": (
+        _option("listen", "127.0.0.1:6640", types.address, "HOST:PORT that hosts connect to (ovs-vsctl set-manager)."),
+    ),
+    "ovs": (
+        _option("integration_bridge", "br-int", types.bridge, "The bridge that VIFs are plugged into."),
+        _option(
+            "network_vlan_ranges",
+            "",
+            types.vlan_ranges,
+            "Physical networks and the VLANs of each that tenant networks may get, first and last included: "
+            "physnet1:1000:1999,physnet2. One without a range is for administrators only; one may have several.",
+        ),
+        _option(
+            "flat_networks",
+            "*",
+            types.names,
+            "Physical networks that may carry flat networks; * for all of them, empty for none.",
+        ),
+        _option(
+            "tunnel_id_ranges",
+            "1:65535",
+            types.tunnel_ranges,
+            "Tunnel ids (VXLAN, GRE, Geneve) that tenant networks may get: 1:1000,2000:3000.",
+        ),
+        _option(
+            "tenant_network_type",
+            "vxlan",
+            types.network_types,
+            "Types tried in this order for a network that names none: local, vlan, vxlan, gre, geneve.",
+        ),
+        _option(
+            "bridge_mappings",
+            "",
+            types.mappings,
+            "Which bridge holds the NIC of which physical network, on hosts that don't say so themselves: "
+            "physnet1:br-eth1,physnet2:br-eth2.",
+        ),
+        _option(
+            "mode",
+            "reactive",
+            types.one_of("reactive", "proactive"),
+            "reactive: a bridge gets the flows of remote destinations when its VIFs first send to them. "
+            "proactive: it gets all of them at once.",
+        ),
+        _option(
+            "idle_timeout",
+            "300",
+            types.number(1, 65535, "seconds"),
+            "Seconds after which a reactive flow that no packet uses is taken back.",
+        ),
+        _option(
+            "punt_rate",
+            "100",
+            types.number(1, 2**32 - 1, "packets a second"),
+            "Packets a second that one port may send to the controller; more than that are not copied to it.",
+        ),
+    ),
+}
+
+HOST_OPTIONS = (
+    _option("dpids", "", types.dpids, "Datapath ids of its bridges: decimal, 0x and hexadecimal, or 16 hex digits."),
+    _option("local_ip", "", types.ip_address, "Its tunnel endpoint address, IPv4 or IPv6."),
+    _option("bridge_mappings", "", types.mappings, "Its own mappings, instead of those in [ovs]."),
+)
+
+OVERRIDES = {
+    "database": ("database", "connection"),
+    "rest": ("api", "listen"),
+    "openflow": ("openflow", "listen"),
+    "ovsdb": ("ovsdb", "listen"),
+    "log_level": ("DEFAULT", "log_level"),
+}
+"""Command-line options (`--rest`, `--log-level` ...) and the option of the file that each goes before."""
+
+Values = Mapping[str, Mapping[str, Any]]
+
+
+def load(path: str | None, overrides: Mapping[str, Any]) -> Config:
+    """Read the file (None: the defaults alone); `overrides` are command-line options by the names in OVERRIDES, None
+    for those not given.  Neither the command line nor the environment is looked at.  Raises ConfigError."""
+    sections = {} if path is None else _parse(path)
+    options = _known_options(path, sections)
+    conf = cfg.ConfigOpts()
+    for section, declared in options.items():
+        conf.register_opts(declared, group=None if section == "DEFAULT" else section)
+    conf(args=[], default_config_files=[] if path is None else [path], default_config_dirs=[], use_env=False)
+    for name, value in overrides.items():
+        if value is not None:
+            _override(conf, name, value)
+    values = {section: dict(_read(conf, path, section, declared)) for section, declared in options.items()}
+    _check_hosts(path, values)
+    return _config(values)
+
+
+def _parse(path: str) -> dict[str, dict[str, list[str]]]:
+    sections: dict[str, dict[str, list[str]]] = {}
+    try:
+        cfg.ConfigParser(path, sections).parse()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: it is not text: {error}") from error
+    except ParseError as error:
+        raise ConfigError(f"{path}: line {error.lineno}: {error.msg}: {error.line.strip()!r}") from error
+    return sections
+
+
+def _known_options(path: str | None, sections: Values) -> dict[str, tuple[cfg.Opt, ...]]:
+    """The declared options of every section, the file's `[host:NAME]` sections included."""
+    options = dict(SECTIONS)
+    for section, given in sections.items():
+        if section.startswith(HOST) and section != HOST:
+            options[section] = HOST_OPTIONS
+        elif section not in SECTIONS:
+            known = ", ".join(f"[{name}]" for name in (*SECTIONS, "host:NAME"))
+            raise ConfigError(f"{path}: [{section}]: unknown section; there are {known}")
+        names = [option.name for option in options[section]]
+        for name in given:
+            if name not in names:
+                raise ConfigError(f"{path}: [{section}] {name}: unknown option; there are {', '.join(names)}")
+    return options
+
+
+def _override(conf: cfg.ConfigOpts, name: str, value: Any) -> None:
+    section, option = OVERRIDES[name]
+    try:
+        conf.set_override(option, str(value), None if section == "DEFAULT" else section)
+    except ValueError as error:
+        raise ConfigError(f"--{name.replace('_', '-')} {value!r}: {error}") from error
+
+
+def _read(
+    conf: cfg.ConfigOpts, path: str | None, section: str, declared: tuple[cfg.Opt, ...]
+) -> Iterator[tuple[str, Any]]:
+    values = conf if section == "DEFAULT" else conf[section]
+    for option in declared:
+        try:
+            yield option.name, values[option.name]
+        except cfg.ConfigFileValueError as error:
+            # Its own text repeats internals of oslo.config; the rule is in the exception that it was made from.
+            raise ConfigError(f"{path}: [{section}] {option.name}: {error.__context__}") from error
+
+
+def _check_hosts(path: str | None, values: Values) -> None:
+    """A datapath id says which host a bridge is of, so it can't be in two sections."""
+    owners: dict[int, str] = {}
+    for section in (name for name in values if name.startswith(HOST)):
+        for dpid in values[section]["dpids"]:
+            if owners.setdefault(dpid, section) != section:
+                raise ConfigError(f"{path}: [{section}] dpids: {dpid:#018x} is in [{owners[dpid]}] already")
+
+
+def _config(values: Values) -> Config:
+    return Config(
+        database=values["database"]["connection"],
+        rest=values["api"]["listen"],
+        openflow=values["openflow"]["listen"],
+        ovsdb=values["ovsdb"]["listen"],
+        log_level=values["DEFAULT"]["log_level"],
+        max_body_size=values["api"]["max_body_size"],
+        settings=_settings(values),
+    )
+
+
+def _settings(values: Values) -> Settings:
+    ovs = values["ovs"]
+    return Settings(
+        integration_bridge=ovs["integration_bridge"],
+        tenant_network_types=ovs["tenant_network_type"],
+        vlan_ranges=ovs["network_vlan_ranges"],
+        flat_networks=ovs["flat_networks"],
+        tunnel_id_ranges=ovs["tunnel_id_ranges"],
+        global_physnet_mtu=values["DEFAULT"]["global_physnet_mtu"],
+        base_mac=values["DEFAULT"]["base_mac"],
+        bridge_mappings=ovs["bridge_mappings"],
+        proactive=ovs["mode"] == "proactive",
+        idle_timeout=ovs["idle_timeout"],
+        punt_rate=ovs["punt_rate"],
+        openflow_port=values["openflow"]["listen"].port,
+        hosts=tuple(
+            HostSettings(section.removeprefix(HOST), **host)
+            for section, host in values.items()
+            if section.startswith(HOST)
+        ),
+    )
+
+
+def sample() -> str:
+    """The text of `etc/patchbay.ini.sample`: every option with its help and its default, all commented out."""
+    parts = [SAMPLE_HEAD]
+    for section, options in SECTIONS.items():
+        parts.append(f"[{section}]\n")
+        parts.extend(_sample_option(option, option.default) for option in options)
+    parts.append(SAMPLE_HOST)
+    parts.extend(_sample_option(option, SAMPLE_HOST_VALUES[option.name]) for option in HOST_OPTIONS)
+    return "\n".join(parts)
+
+
+def _sample_option(option: cfg.Opt, value: str) -> str:
+    help_lines = textwrap.wrap(option.help or "", width=100, initial_indent="# ", subsequent_indent="# ")
+    return "\n".join([*help_lines, f"#{option.name} = {value}".rstrip()]) + "\n"
+
+
+SAMPLE_HEAD = """\
+# Patchbay's configuration.  Every option is shown with its default; take the # away to change one.
+# Generated from controller/config.py:  python -m controller.config > etc/patchbay.ini.sample
+"""
+
+SAMPLE_HOST = """\
+# Who a host is, where it doesn't say so in Open_vSwitch.external_ids and addresses can't tell
+# (bridges that connect from one address are one host).  One section for every such host.
+#[host:compute1]
+"""
+
+SAMPLE_HOST_VALUES = {
+    "dpids": "0x1,0000f2a4c6d8e042",
+    "local_ip": "192.0.2.11",
+    "bridge_mappings": "physnet1:br-eth1",
+}
+
+if __name__ == "__main__":
+    sys.stdout.write(sample())

@@ -1,0 +1,141 @@
+"""The loop: one queue of events, one consumer.  It steps the machine and carries out what comes of it.
+
+Store writes that the machine proposes run beside it, so that a slow database never holds up the switches; their
+outcome comes back as Changed, like every other write's.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from typing import Any, Protocol, TextIO
+
+os.environ.setdefault("OSKEN_HUB_TYPE", "eventlet")
+
+from os_ken.lib import hub
+
+from controller.core.effects import Disconnect, Effect, FlowMods, OvsdbOps, PacketOut, Propose, Read
+from controller.core.events import Changed, Event, Tick
+from controller.core.machine import Machine
+from controller.core.net import Change
+from controller.core.plan import Draft
+from controller.core.plans import wiring
+from controller.core.record import write_event
+
+LOG = logging.getLogger("patchbay.loop")
+
+BURST = 10_000
+"""Events taken as one step at most."""
+RETRY = 1.0
+"""Seconds until a proposal is tried again when the database is away."""
+
+PLANS: dict[str, Callable[[Draft, Any], None]] = {
+    "bind": wiring.bind,
+    "unbind": wiring.unbind,
+    "activate": wiring.activate,
+    "describe_host": wiring.describe_host,
+    "set_fault": lambda draft, fault: wiring.set_fault(draft, *fault),
+    "clear_fault": lambda draft, fault: wiring.clear_fault(draft, *fault),
+}
+
+
+class Store(Protocol):
+    """What the loop needs of a store."""
+
+    def execute(self, plan: Callable[[Draft], Any], *, who: str) -> Any: ...
+
+    def subscribe(self, listener: Callable[[int, tuple[Change, ...]], None]) -> None: ...
+
+
+class OpenFlow(Protocol):
+    def carry_out(self, effect: FlowMods | PacketOut | Read | Disconnect) -> None: ...
+
+
+class Ovsdb(Protocol):
+    def ensure(self, host: str, operations: Any) -> None: ...
+
+
+class Loop:
+    """Owns the machine.  `unavailable` is what the store raises when it lost its database."""
+
+    def __init__(self, machine: Machine, store: Store, unavailable: type[Exception], record: TextIO | None = None):
+        self.machine = machine
+        self.openflow: OpenFlow | None = None
+        self.ovsdb: Ovsdb | None = None
+        self.steps = 0
+        self._store = store
+        self._unavailable = unavailable
+        self._record = record
+        self._queue: list[Event] = []
+        self._wake = hub.Event()
+        self._proposals: list[Propose] = []
+        self._propose = hub.Event()
+        store.subscribe(lambda revision, changes: self.emit(Changed(revision, changes)))
+
+    def emit(self, event: Event) -> None:
+        """Put an event into the queue."""
+        self._queue.append(event)
+        self._wake.set()
+
+    def start(self) -> None:
+        hub.spawn(self._consume)
+        hub.spawn(self._tick)
+        hub.spawn(self._write)
+
+    def _consume(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                burst, self._queue = self._queue[:BURST], self._queue[BURST:]
+                self.step(burst)
+                hub.sleep(0)
+
+    def step(self, burst: list[Event]) -> None:
+        """Take a burst of events in, and carry out what follows."""
+        if self._record is not None:
+            for event in burst:
+                write_event(self._record, event)
+            self._record.write("\n")
+            self._record.flush()
+        self.steps += 1
+        for effect in self.machine.step(burst):
+            self._carry_out(effect)
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case Propose():
+                self._proposals.append(effect)
+                self._propose.set()
+            case OvsdbOps(host, operations):
+                if self.ovsdb is not None:
+                    self.ovsdb.ensure(host, operations)
+            case FlowMods() | PacketOut() | Read() | Disconnect():
+                if self.openflow is not None:
+                    self.openflow.carry_out(effect)
+
+    def _tick(self) -> None:
+        while True:
+            hub.sleep(1.0)
+            self.emit(Tick(time.monotonic()))
+
+    def _write(self) -> None:
+        """Write what was proposed, all that waits as one transaction; try again while the database is away."""
+        while True:
+            self._propose.wait()
+            self._propose.clear()
+            while self._proposals:
+                batch, self._proposals = self._proposals, []
+                try:
+                    self._store.execute(lambda draft: _run(draft, batch), who="controller")  # noqa: B023
+                except self._unavailable as error:
+                    LOG.error("what was observed can't be written yet: %s", error)
+                    self._proposals = batch + self._proposals
+                    hub.sleep(RETRY)
+
+
+def _run(draft: Draft, batch: list[Propose]) -> None:
+    for proposal in batch:
+        PLANS[proposal.plan](draft, proposal.argument)

@@ -1,0 +1,237 @@
+"""Flows, meters and packets to OpenFlow 1.4 bytes.
+
+os-ken makes the bytes of each match field and each action list once; a flow-mod is then a header and a join.  Match
+fields are written in the order of `core.flow.ORDER`, because Open vSwitch wants a field's prerequisites before it.
+"""
+
+from __future__ import annotations
+
+import struct
+from functools import lru_cache
+from typing import Any
+
+from os_ken.lib import type_desc
+from os_ken.ofproto import ofproto_v1_4, ofproto_v1_4_parser, oxm_fields
+
+from controller.core import flow as f
+
+ofp, parser = ofproto_v1_4, ofproto_v1_4_parser
+
+VERSION = 0x05
+NAMES = {
+    "tun_id": "tunnel_id",
+    "tun_src": "tun_ipv4_src",
+    "tun_dst": "tun_ipv4_dst",
+    "nd_target": "ipv6_nd_target",
+    "nd_sll": "ipv6_nd_sll",
+    "nd_tll": "ipv6_nd_tll",
+}
+"""os-ken's names of fields, where they are not ovs-ofctl's."""
+
+
+class _OvsClass(oxm_fields._OxmClass):
+    """ND fields of Open vSwitch 2.11 and newer that os-ken does not have (OXM class 0x1000, never maskable)."""
+
+    _class = 0x1000
+
+
+ofproto_v1_4.oxm_types += [
+    _OvsClass("nd_reserved", 1, type_desc.Int4),
+    _OvsClass("nd_options_type", 2, type_desc.Int1),
+]
+oxm_fields.generate("os_ken.ofproto.ofproto_v1_4")
+
+
+def _number(name: str) -> int:
+    return ofp.oxm_from_user_header(NAMES.get(name, name))
+
+
+@lru_cache(maxsize=1 << 17)
+def match_field(name: str, value: int, mask: int | None) -> bytes:
+    """The OXM TLV of one match field (OpenFlow 1.4, 7.2.3.2)."""
+    number = _number(name)
+    width = (f.FIELDS[name].bits + 7) // 8
+    buffer = bytearray()
+    mask_bytes = None if mask is None else mask.to_bytes(width, "big")
+    ofp.oxm_serialize(number, value.to_bytes(width, "big"), mask_bytes, buffer, 0)
+    return bytes(buffer)
+
+
+@lru_cache(maxsize=1 << 17)
+def match_bytes(match: f.Match) -> bytes:
+    """A whole match structure, padded (OpenFlow 1.4, 7.2.3.1)."""
+    return wrap_match(b"".join(match_field(*field) for field in match))
+
+
+def wrap_match(fields: bytes) -> bytes:
+    """Put the match header before OXM TLVs, and the padding behind them."""
+    length = 4 + len(fields)
+    return struct.pack("!HH", ofp.OFPMT_OXM, length) + fields + bytes(-length % 8)
+
+
+def _action(action: f.Action) -> Any:
+    match action:
+        case f.Output(port):
+            return parser.OFPActionOutput(port, ofp.OFPCML_NO_BUFFER)
+        case f.Controller(max_len):
+            return parser.OFPActionOutput(ofp.OFPP_CONTROLLER, max_len)
+        case f.OutputReg(field, offset, bits):
+            return parser.NXActionOutputReg(offset << 6 | bits - 1, field, 0)
+        case f.Load(field, offset, bits, value):
+            return parser.NXActionRegLoad(offset << 6 | bits - 1, field, value)
+        case f.Move(source, target):
+            names = (NAMES.get(name, name) for name in (source, target))
+            return parser.NXActionRegMove(*names, n_bits=f.FIELDS[target].bits)
+        case f.PushVlan():
+            return parser.OFPActionPushVlan()
+        case f.PopVlan():
+            return parser.OFPActionPopVlan()
+        case f.Resubmit(table):
+            return parser.NXActionResubmitTable(ofp.OFPP_IN_PORT & 0xFFFF, table)
+        case _:
+            raise ValueError(f"{action!r} is not an action of an action list")
+
+
+@lru_cache(maxsize=1 << 17)
+def action_bytes(action: f.Action) -> bytes:
+    """One action (OpenFlow 1.4, 7.2.5; Nicira's extensions)."""
+    if isinstance(action, f.SetField):
+        field = match_field(action.field, action.value, None)
+        length = 4 + len(field)
+        return struct.pack("!HH", ofp.OFPAT_SET_FIELD, length + -length % 8) + field + bytes(-length % 8)
+    buffer = bytearray()
+    _action(action).serialize(buffer, 0)
+    return bytes(buffer)
+
+
+@lru_cache(maxsize=1 << 17)
+def instruction_bytes(actions: f.Actions) -> bytes:
+    """A flow's instructions: meter, apply-actions, goto-table, as far as it has them (OpenFlow 1.4, 7.2.4)."""
+    parts = []
+    plain = [a for a in actions if not isinstance(a, (f.Metered, f.Goto))]
+    if actions and isinstance(actions[0], f.Metered):
+        parts.append(struct.pack("!HHI", ofp.OFPIT_METER, 8, actions[0].meter))
+    if plain:
+        body = b"".join(map(action_bytes, plain))
+        parts.append(struct.pack("!HHI", ofp.OFPIT_APPLY_ACTIONS, 8 + len(body), 0) + body)
+    if actions and isinstance(actions[-1], f.Goto):
+        parts.append(struct.pack("!HHBBBB", ofp.OFPIT_GOTO_TABLE, 8, actions[-1].table, 0, 0, 0))
+    return b"".join(parts)
+
+
+def header(kind: int, length: int, xid: int) -> bytes:
+    return struct.pack("!BBHI", VERSION, kind, length, xid)
+
+
+_FLOW_MOD = struct.Struct("!BBHIQQBBHHHIIIHH")
+
+
+class MessageTooLong(ValueError):
+    """A flow's actions do not fit one OpenFlow message (64 kB)."""
+
+
+def flow_add(flow: f.Flow, xid: int) -> bytes:
+    """Add a flow, or replace what is in its slot.  Raises MessageTooLong."""
+    body = match_bytes(flow.slot[2]) + instruction_bytes(flow.actions)
+    length = _FLOW_MOD.size + len(body)
+    if length > 0xFFFF - 16:  # it must fit a bundle-add message too
+        raise MessageTooLong(f"a flow of table {flow.slot[0]} takes {length} bytes, a message has 65519")
+    flags = ofp.OFPFF_SEND_FLOW_REM if flow.idle_timeout else 0
+    return (
+        _FLOW_MOD.pack(
+            *(VERSION, ofp.OFPT_FLOW_MOD, length, xid, flow.cookie, 0, flow.slot[0], ofp.OFPFC_ADD),
+            *(flow.idle_timeout, 0, flow.slot[1], ofp.OFP_NO_BUFFER, ofp.OFPP_ANY, ofp.OFPG_ANY, flags, 0),
+        )
+        + body
+    )
+
+
+def flow_delete(table: int, cookie: int, xid: int) -> bytes:
+    """Delete the flows of a table that have exactly this cookie."""
+    body = match_bytes(())
+    return (
+        _FLOW_MOD.pack(
+            *(VERSION, ofp.OFPT_FLOW_MOD, _FLOW_MOD.size + len(body), xid, cookie, f.COOKIE_MASK, table),
+            *(ofp.OFPFC_DELETE, 0, 0, 0, ofp.OFP_NO_BUFFER, ofp.OFPP_ANY, ofp.OFPG_ANY, 0, 0),
+        )
+        + body
+    )
+
+
+def foreign_delete(table: int, priority: int, match: str, xid: int) -> bytes:
+    """Delete one flow that is not ours by its exact slot, its match as it was read."""
+    body = wrap_match(bytes.fromhex(match))
+    return (
+        _FLOW_MOD.pack(
+            *(VERSION, ofp.OFPT_FLOW_MOD, _FLOW_MOD.size + len(body), xid, 0, 0, table, ofp.OFPFC_DELETE_STRICT),
+            *(0, 0, priority, ofp.OFP_NO_BUFFER, ofp.OFPP_ANY, ofp.OFPG_ANY, 0, 0),
+        )
+        + body
+    )
+
+
+def bundled(bundle: int, message: bytes) -> bytes:
+    """A bundle-add message around a flow-mod (the same xid, OpenFlow 1.4, 7.3.9.6); ordered and atomic."""
+    xid = struct.unpack_from("!I", message, 4)[0]
+    flags = ofp.OFPBF_ATOMIC | ofp.OFPBF_ORDERED
+    head = header(ofp.OFPT_BUNDLE_ADD_MESSAGE, 16 + len(message), xid)
+    return head + struct.pack("!IHH", bundle, 0, flags) + message
+
+
+def bundle_control(bundle: int, kind: int, xid: int) -> bytes:
+    """Open (OFPBCT_OPEN_REQUEST) or commit (OFPBCT_COMMIT_REQUEST) an ordered, atomic bundle."""
+    flags = ofp.OFPBF_ATOMIC | ofp.OFPBF_ORDERED
+    return header(ofp.OFPT_BUNDLE_CONTROL, 16, xid) + struct.pack("!IHH", bundle, kind, flags)
+
+
+def meter_mod(command: int, meter: int, rate: int, xid: int) -> bytes:
+    """Add, modify or delete (rate ignored) a meter of packets per second with one drop band (OpenFlow 1.4, 7.3.4.4)."""
+    bands = b"" if command == ofp.OFPMC_DELETE else struct.pack("!HHIII", ofp.OFPMBT_DROP, 16, rate, 0, 0)
+    flags = ofp.OFPMF_PKTPS if bands else 0
+    return header(ofp.OFPT_METER_MOD, 16 + len(bands), xid) + struct.pack("!HHI", command, flags, meter) + bands
+
+
+def packet_out(data: bytes, actions: f.Actions, in_port: int, xid: int) -> bytes:
+    """Send a packet (OpenFlow 1.4, 7.3.7)."""
+    body = b"".join(map(action_bytes, actions))
+    fixed = struct.pack("!IIH6x", ofp.OFP_NO_BUFFER, in_port or ofp.OFPP_CONTROLLER, len(body))
+    return header(ofp.OFPT_PACKET_OUT, 24 + len(body) + len(data), xid) + fixed + body + data
+
+
+def multipart(kind: int, body: bytes, xid: int) -> bytes:
+    """A multipart request (OpenFlow 1.4, 7.3.5)."""
+    return header(ofp.OFPT_MULTIPART_REQUEST, 16 + len(body), xid) + struct.pack("!HH4x", kind, 0) + body
+
+
+def flow_stats_request(xid: int) -> bytes:
+    """All flows of all tables."""
+    fixed = struct.pack("!B3xII4xQQ", ofp.OFPTT_ALL, ofp.OFPP_ANY, ofp.OFPG_ANY, 0, 0)
+    return multipart(ofp.OFPMP_FLOW, fixed + match_bytes(()), xid)
+
+
+def flow_monitor_request(xid: int) -> bytes:
+    """Tell of every change of every flow that is not made on this connection (OpenFlow 1.4, 7.3.5.18)."""
+    flags = ofp.OFPFMF_ADD | ofp.OFPFMF_REMOVED | ofp.OFPFMF_MODIFY
+    fixed = struct.pack("!IIIHBB", 1, ofp.OFPP_ANY, ofp.OFPG_ANY, flags, ofp.OFPTT_ALL, ofp.OFPFMC_ADD)
+    return multipart(ofp.OFPMP_FLOW_MONITOR, fixed + match_bytes(()), xid)
+
+
+def set_async(xid: int) -> bytes:
+    """Ask for packet-ins, port and flow-removed messages, whatever kind of connection this is (OpenFlow 1.4, 7.3.10)."""
+    wanted = (
+        (ofp.OFPACPT_PACKET_IN_MASTER, 0x3F),
+        (ofp.OFPACPT_PORT_STATUS_MASTER, 0x07),
+        (ofp.OFPACPT_FLOW_REMOVED_MASTER, 0x3F),
+    )
+    body = b"".join(struct.pack("!HHI", kind, 8, mask) for kind, mask in wanted)
+    return header(ofp.OFPT_SET_ASYNC, 8 + len(body), xid) + body
+
+
+def hello(xid: int) -> bytes:
+    """Hello with the version bitmap: OpenFlow 1.4 and no other (OpenFlow 1.4, 7.5.1)."""
+    element = struct.pack("!HHI", ofp.OFPHET_VERSIONBITMAP, 8, 1 << VERSION)
+    return header(ofp.OFPT_HELLO, 16, xid) + element
+
+
+OXM_HEADERS: dict[bytes, str] = {match_field(name, 0, None)[:4]: name for name in f.FIELDS}
+"""Which field an unmasked OXM header stands for."""

@@ -1,0 +1,196 @@
+"""Bridges connect here: one green thread reads each, one writes to it, and one keeps time for all."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+
+os.environ.setdefault("OSKEN_HUB_TYPE", "eventlet")
+
+import eventlet
+from eventlet.green import socket
+from os_ken.lib import hub
+
+from controller.core.effects import Disconnect, FlowMods, PacketOut, Read
+from controller.core.events import Event, SwitchDown
+from controller.io.openflow.session import Closed, Session
+
+LOG = logging.getLogger("patchbay.openflow")
+
+TICK = 0.05
+QUEUE_LIMIT = 256 * 1024 * 1024
+"""Bytes waiting for one bridge at which its connection is given up: it is read anew when it is back."""
+PROBE_TIME = 2.0
+"""Seconds a connected bridge has to answer when another connection claims its dpid."""
+
+
+class Connection:
+    """A socket and its session."""
+
+    def __init__(self, sock: socket.socket, session: Session) -> None:
+        self.sock = sock
+        self.session = session
+        self.queue: list[bytes] = []
+        self.queued = 0
+        self.wake = hub.Event()
+        self.closing = ""
+
+    def flush(self) -> None:
+        """Hand the session's bytes to the writer."""
+        if self.session.out:
+            self.queue += self.session.out
+            self.queued += sum(map(len, self.session.out))
+            self.session.out = []
+            self.wake.set()
+            if self.queued > QUEUE_LIMIT:
+                self.close(f"{self.queued} bytes wait to be read by it")
+
+    def close(self, reason: str) -> None:
+        """End the connection (its reader notices, and says so)."""
+        if not self.closing:
+            self.closing = reason
+            self.wake.set()
+            try:
+                self.sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # the peer was faster
+
+
+class OpenFlowServer:
+    """Accepts bridges and carries effects to them.  `emit` takes events; `reactive` are tables read with matches."""
+
+    def __init__(self, address: str, emit: Callable[[Event], None], reactive: frozenset[int]) -> None:
+        self._emit = emit
+        self._reactive = reactive
+        self._switches: dict[int, Connection] = {}
+        self._connections: set[Connection] = set()
+        host, _, port = address.rpartition(":")
+        host = host.strip("[]")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = eventlet.listen((host, int(port)), family=family, backlog=1024)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens: (host, port)."""
+        return self._listener.getsockname()[:2]
+
+    def start(self) -> None:
+        hub.spawn(self._accept)
+        hub.spawn(self._clock)
+
+    def stop(self) -> None:
+        self._listener.close()
+        for connection in list(self._connections):
+            connection.close("the controller stops")
+
+    # -- effects ------------------------------------------------------------------------------------------------------
+
+    def carry_out(self, effect: FlowMods | PacketOut | Read | Disconnect) -> None:
+        """Send an effect to its switch; one that is gone is read anew when it is back, so nothing is kept for it."""
+        connection = self._switches.get(effect.dpid)
+        if connection is None:
+            return
+        match effect:
+            case FlowMods():
+                connection.session.send(effect)
+            case PacketOut():
+                connection.session.send_packet(effect)
+            case Read():
+                connection.session.read()
+            case Disconnect():
+                connection.close(effect.reason)
+        self._collect(connection)
+
+    # -- green threads ------------------------------------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, peer = self._listener.accept()
+            except OSError:
+                return
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection = Connection(sock, Session(peer[0], self._reactive, time.monotonic()))
+            self._connections.add(connection)
+            hub.spawn(self._write, connection)
+            hub.spawn(self._read, connection)
+
+    def _read(self, connection: Connection) -> None:
+        session, reason = connection.session, "it closed the connection"
+        connection.flush()
+        try:
+            while data := connection.sock.recv(256 * 1024):
+                known = session.dpid
+                session.receive(data, time.monotonic())
+                if session.dpid and not known:
+                    self._welcome(connection)
+                self._collect(connection)
+        except (Closed, OSError) as error:
+            reason = str(error)
+        finally:
+            self._gone(connection, connection.closing or reason)
+
+    def _write(self, connection: Connection) -> None:
+        try:
+            while not connection.closing:
+                connection.wake.wait()
+                connection.wake.clear()
+                queue, connection.queue = connection.queue, []
+                for part in queue:
+                    connection.sock.sendall(part)
+                    connection.queued -= len(part)
+        except OSError as error:
+            connection.close(str(error))
+
+    def _clock(self) -> None:
+        while True:
+            hub.sleep(TICK)
+            now = time.monotonic()
+            for connection in list(self._connections):
+                try:
+                    connection.session.tick(now)
+                    connection.flush()
+                except Closed as error:
+                    connection.close(str(error))
+
+    # -- connections --------------------------------------------------------------------------------------------------
+
+    def _collect(self, connection: Connection) -> None:
+        connection.flush()
+        happened, connection.session.events = connection.session.events, []
+        for event in happened:
+            self._emit(event)
+
+    def _welcome(self, connection: Connection) -> None:
+        """Take a bridge in, unless its dpid is that of another one that is alive."""
+        session = connection.session
+        other = self._switches.get(session.dpid)
+        if other is not None:
+            asked = time.monotonic()
+            other.session.probe(asked)
+            other.flush()
+            while time.monotonic() - asked < PROBE_TIME and other.session.heard < asked and not other.closing:
+                hub.sleep(TICK)
+            if other.session.heard >= asked:
+                raise Closed(f"dpid {session.dpid:016x} is connected already, from {other.session.address}")
+            other.close("another connection has its dpid, and it does not answer")
+            self._gone(other, other.closing)
+        self._switches[session.dpid] = connection
+        LOG.info("bridge %016x connected from %s", session.dpid, session.address)
+        session.begin()
+
+    def _gone(self, connection: Connection, reason: str) -> None:
+        if connection not in self._connections:
+            return
+        self._connections.discard(connection)
+        connection.close(reason)
+        connection.sock.close()
+        session = connection.session
+        name = f"bridge {session.dpid:016x}" if session.dpid else "a connection"
+        LOG.warning("%s from %s ended: %s", name, session.address, reason)
+        if self._switches.get(session.dpid) is connection:
+            del self._switches[session.dpid]
+            if session.ready:
+                self._emit(SwitchDown(session.dpid))
