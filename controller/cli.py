@@ -1,0 +1,80 @@
+"""The command line of `patchbay`: what can be said, and which function hears it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+
+from controller import look
+
+
+def run(arguments: list[str]) -> int:
+    """Parse and carry out; returns the exit code (0 done, 1 failed, 2 the command or the configuration is wrong)."""
+    options = _parser().parse_args(arguments)
+    function: Callable[[argparse.Namespace], int] = options.function
+    return function(options)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    # Imported late: it patches the standard library for green threads, which only the server wants.
+    from controller.serve import serve
+
+    return serve(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="patchbay",
+        description="Patchbay: a native OpenFlow controller for Open vSwitch with a Neutron-compatible API.",
+    )
+    parser.add_argument("--version", action="version", version=f"patchbay {_version()}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    serve = commands.add_parser("serve", help="run the controller")
+    serve.add_argument("--config", metavar="FILE", help="INI file (see etc/patchbay.ini.sample)")
+    serve.add_argument("--database", metavar="URL", help="SQLAlchemy URL, e.g. sqlite:////var/lib/patchbay/patchbay.db")
+    serve.add_argument("--rest", metavar="HOST:PORT", help="where REST listens (default 127.0.0.1:9696)")
+    serve.add_argument("--openflow", metavar="HOST:PORT", help="where bridges connect (default 127.0.0.1:6653)")
+    serve.add_argument("--ovsdb", metavar="HOST:PORT", help="where hosts' OVSDB connects (default 127.0.0.1:6640)")
+    serve.add_argument("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR")
+    serve.add_argument("--record", metavar="FILE", help="write every event to a file that `patchbay replay` reads")
+    serve.set_defaults(function=_serve)
+
+    _look(commands, "hosts", look.hosts, "the hosts that joined, and their bridges")
+    _look(commands, "ports", look.ports, "the ports: where they are plugged, and their status")
+    _look(commands, "switches", look.switches, "the bridges that are programmed")
+    flows = _look(commands, "flows", look.flows, "the flows of a switch, with table names")
+    flows.add_argument("switch", metavar="SWITCH", help="host/bridge, a host, or a dpid")
+    flows.add_argument("--openflow", action="store_true", help="in ovs-ofctl's own words, with table numbers")
+    explain = _look(commands, "explain", look.explain, "why a flow is there: its app, function and rows")
+    explain.add_argument("switch", metavar="SWITCH")
+    explain.add_argument("flow", metavar="FLOW", help="its cookie, or a part of its text that only it has")
+
+    pipeline = commands.add_parser("pipeline", help="the reference of stages, tables and fields")
+    pipeline.set_defaults(function=look.pipeline)
+    replay = commands.add_parser("replay", help="step through a recorded run and show what came of it")
+    replay.add_argument("file", metavar="FILE")
+    replay.set_defaults(function=look.replay)
+    return parser
+
+
+def _look(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    function: Callable[[argparse.Namespace], int],
+    help: str,
+) -> argparse.ArgumentParser:
+    """A command that asks a running controller."""
+    command = commands.add_parser(name, help=help)
+    command.add_argument("--url", default="http://127.0.0.1:9696", help="the controller's REST address")
+    command.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    command.set_defaults(function=function)
+    return command
+
+
+def _version() -> str:
+    try:
+        return version("patchbay")
+    except PackageNotFoundError:
+        return "(not installed)"

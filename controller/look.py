@@ -1,0 +1,151 @@
+"""The tools that look at a running network: they ask a controller over REST and print tables."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Sequence
+from typing import Any
+
+
+class Unanswered(Exception):
+    """The controller did not answer, or refused; the text is for the person who asked."""
+
+
+def ask(url: str, *path: str) -> Any:
+    """GET /patchbay/v1/<path> of a controller.  Raises Unanswered."""
+    address = "/".join([url.rstrip("/"), "patchbay/v1", *(urllib.parse.quote(part, safe="") for part in path)])
+    try:
+        with urllib.request.urlopen(address, timeout=30) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        raise Unanswered(_message(error)) from None
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise Unanswered(f"no controller answers at {url}: {reason}") from None
+
+
+def _message(error: urllib.error.HTTPError) -> str:
+    try:
+        return str(json.load(error)["NeutronError"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP {error.code} {error.reason}"
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Columns as wide as they need be."""
+    text = [[str("" if cell is None else cell) for cell in row] for row in (heads, *rows)]
+    widths = [max(len(row[n]) for row in text) for n in range(len(heads))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in text)
+
+
+def _show(options: argparse.Namespace, answer: Any, text: str) -> int:
+    print(json.dumps(answer, indent=2) if options.json else text)
+    return 0
+
+
+def _asking(function: Any) -> Any:
+    def command(options: argparse.Namespace) -> int:
+        try:
+            return int(function(options))
+        except Unanswered as error:
+            print(f"patchbay: {error}", file=sys.stderr)
+            return 1
+
+    command.__doc__ = function.__doc__
+    return command
+
+
+@_asking
+def hosts(options: argparse.Namespace) -> int:
+    """Print the hosts."""
+    found = ask(options.url, "hosts")
+    rows = []
+    for host in found:
+        bridges = " ".join(f"{b['name']}{'' if b['connected'] else ' (away)'}" for b in host["bridges"])
+        mappings = " ".join(f"{physnet}:{bridge}" for physnet, bridge in host["bridge_mappings"].items())
+        joined = host["joined_by"] + ("" if host["ovsdb"] or host["joined_by"] == "controller" else " (away)")
+        counts = host["networks"], host["ports"]
+        rows.append([host["name"], joined, host["local_ip"], mappings, bridges, *counts, host["fault"]])
+    heads = ["HOST", "JOINED BY", "TUNNEL IP", "MAPPINGS", "BRIDGES", "NETWORKS", "PORTS", "FAULT"]
+    return _show(options, found, table(heads, rows))
+
+
+@_asking
+def ports(options: argparse.Namespace) -> int:
+    """Print the ports."""
+    found = ask(options.url, "ports")
+    rows = [
+        [
+            *(port["id"], port["name"], port["network"], port["type"], port["mac_address"]),
+            *(" ".join(port["addresses"]), port["host"], port["interface"], port["status"], port["fault"]),
+        ]
+        for port in found
+    ]
+    heads = ["PORT", "NAME", "NETWORK", "TYPE", "MAC", "ADDRESSES", "HOST", "INTERFACE", "STATUS", "FAULT"]
+    return _show(options, found, table(heads, rows))
+
+
+@_asking
+def switches(options: argparse.Namespace) -> int:
+    """Print the programmed bridges."""
+    found = ask(options.url, "switches")
+    rows = [
+        [s["name"], s["dpid"], s["role"], s["physical_network"], "yes" if s["connected"] else "no", s["flows"]]
+        for s in found
+    ]
+    return _show(options, found, table(["SWITCH", "DPID", "ROLE", "PHYSICAL NETWORK", "CONNECTED", "FLOWS"], rows))
+
+
+@_asking
+def flows(options: argparse.Namespace) -> int:
+    """Print a switch's flows."""
+    found = ask(options.url, "switches", options.switch, "flows")
+    word = "openflow" if options.openflow else "flow"
+    text = "\n".join(f"cookie={flow['cookie']}, {flow[word]}" for flow in found)
+    return _show(options, found, text)
+
+
+@_asking
+def explain(options: argparse.Namespace) -> int:
+    """Print why a flow is there."""
+    why = ask(options.url, "switches", options.switch, "flows", options.flow, "explain")
+    lines = [
+        f"flow      {why['flow']}",
+        f"app       {why['app']}",
+        f"function  {why['function']}  ({why['source']})",
+        f"          {why['doc']}",
+        f"row       {why['row']}",
+        "read      " + "\n          ".join(why["reads"]),
+    ]
+    return _show(options, why, "\n".join(lines))
+
+
+def pipeline(options: argparse.Namespace) -> int:
+    """Print the generated reference of the pipeline."""
+    from controller.core.app import load
+    from controller.core.pipeline import LAYOUT
+    from controller.core.reference import pipeline_reference
+
+    load()
+    print(pipeline_reference(LAYOUT), end="")
+    return 0
+
+
+def replay(options: argparse.Namespace) -> int:
+    """Step a machine through a recording, and print what came of every step."""
+    from controller.core.record import RecordError
+    from controller.core.replay import replayed
+
+    try:
+        with open(options.file, encoding="utf-8") as file:
+            for line in replayed(file):
+                print(line)
+    except (OSError, RecordError) as error:
+        print(f"patchbay: {options.file}: {error}", file=sys.stderr)
+        return 2
+    return 0
