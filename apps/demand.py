@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from controller.core import packet
+from controller.core import frame
 from controller.core.app import App
 from controller.core.effects import Observe
 from controller.core.events import PacketIn
@@ -48,14 +48,14 @@ def observe(net: Any, punted: PacketIn) -> Iterable[Observe]:
     if switch is None or not networks:
         return
     network_id = networks[0].id
-    frame = packet.parse(punted.data)
-    if frame.target:
-        sought = net.find(Port, "address", (network_id, frame.target))
+    seen = frame.parse(punted.data)
+    if seen.target:
+        sought = net.find(Port, "address", (network_id, seen.target))
     else:
-        sought = net.find(Port, "network_id+mac_address", (network_id, frame.eth_dst))
+        sought = net.find(Port, "network_id+mac_address", (network_id, seen.eth_dst))
     for port in sought:
         binding = net.get(Binding, port.id)
         if binding is not None and binding.host != switch.host:
             yield Observe(net.change(WantedMac(punted.dpid, network_id, port.mac_address)))
-            if frame.target:
-                yield Observe(net.change(WantedAddress(punted.dpid, network_id, frame.target)))
+            if seen.target:
+                yield Observe(net.change(WantedAddress(punted.dpid, network_id, seen.target)))

@@ -80,9 +80,17 @@ class Loop:
         self._wake.set()
 
     def start(self) -> None:
-        hub.spawn(self._consume)
-        hub.spawn(self._tick)
-        hub.spawn(self._write)
+        for work in (self._consume, self._tick, self._write):
+            hub.spawn(self._guarded, work)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """A bug of ours must not leave a controller that only seems to run: end the process, loudly.  Flows stand."""
+        try:
+            work()
+        except Exception:
+            LOG.critical("the controller ends because of a bug of its own", exc_info=True)
+            logging.shutdown()
+            os._exit(70)
 
     def _consume(self) -> None:
         while True:

@@ -67,7 +67,10 @@ def segment_free(draft: Draft, network_type: str, physical_network: str | None, 
 def vlan(draft: Draft, physical_network: str, ranges: Ranges) -> int | None:
     """A free VLAN of a physical network, or None."""
     return first_free(
-        draft, f"vlan {physical_network}", ranges, lambda vid: segment_free(draft, "vlan", physical_network, vid)
+        draft,
+        f"provider vlan {physical_network}",
+        ranges,
+        lambda vid: segment_free(draft, "vlan", physical_network, vid),
     )
 
 

@@ -34,6 +34,9 @@ VNIC_TYPES = (
 IPV6_MODES = ("dhcpv6-stateful", "dhcpv6-stateless", "slaac")
 MOST_NAMESERVERS = 5
 MOST_HOST_ROUTES = 20
+MOST_POOLS = 256
+MOST_FIXED_IPS = 256
+"""Neutron has no such limits; without them one request could cost minutes."""
 TRUE, FALSE = ("true", "1", "yes", "on", "t", "y"), ("false", "0", "no", "off", "f", "n")
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -150,15 +153,22 @@ def gateway(value: Any) -> str | None:
 
 def pools(value: Any) -> tuple[Pool, ...]:
     """`[{"start": address, "end": address}, ...]`"""
-    items = _dicts(value, "IP pool", "start", "end")
+    items = _dicts(_list(value, "IP pool", MOST_POOLS, "allocation pools"), "IP pool", "start", "end")
     return tuple(Pool(address(pool["start"]), address(pool["end"])) for pool in items)
 
 
-def _dicts(value: Any, what: str, *keys: str) -> list[dict[str, Any]]:
-    """The value, when it is a list (null is an empty one) of objects with exactly these keys."""
+def _list(value: Any, what: str, most: int, many: str) -> list[Any]:
+    """The value, when it is a list (null is an empty one) that is not too long."""
     items = [] if value is None else value
     if not isinstance(items, list):
         raise Invalid(f"Invalid data format for {what}: '{printable(value)}'")
+    if len(items) > most:
+        raise Invalid(f"The number of {many} exceeds the limit {most}")
+    return items
+
+
+def _dicts(items: list[Any], what: str, *keys: str) -> list[dict[str, Any]]:
+    """The items, when all are objects with exactly these keys."""
     for item in items:
         if not isinstance(item, dict) or set(item) != set(keys):
             expected = ", ".join(f"'{key}'" for key in keys)
@@ -167,31 +177,27 @@ def _dicts(value: Any, what: str, *keys: str) -> list[dict[str, Any]]:
 
 
 def nameservers(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list | None):
-        raise Invalid(f"Invalid data format for nameserver: '{printable(value)}'")
     found: list[str] = []
-    for host in value or ():
+    for host in _list(value, "nameserver", MOST_NAMESERVERS, "DNS nameservers"):
         try:
-            found.append(address(host))
+            server = address(host)
         except Invalid as invalid:
             raise Invalid(f"'{printable(host)}' is not a valid nameserver. {invalid}") from invalid
-        if host in found[:-1]:
+        if server in found:
             raise Invalid(f"Duplicate nameserver '{host}'")
-    if len(found) > MOST_NAMESERVERS:
-        raise Invalid(f"The number of DNS nameservers exceeds the limit {MOST_NAMESERVERS}")
+        found.append(server)
     return tuple(found)
 
 
 def routes(value: Any) -> tuple[Route, ...]:
     """`[{"destination": cidr, "nexthop": address}, ...]`"""
     found: list[Route] = []
-    for item in _dicts(value, "hostroute", "destination", "nexthop"):
+    items = _list(value, "hostroute", MOST_HOST_ROUTES, "host routes")
+    for item in _dicts(items, "hostroute", "destination", "nexthop"):
         route = Route(_destination(item["destination"]), address(item["nexthop"]))
         if route in found:
             raise Invalid(f"Duplicate hostroute '{item}'")
         found.append(route)
-    if len(found) > MOST_HOST_ROUTES:
-        raise Invalid(f"The number of host routes exceeds the limit {MOST_HOST_ROUTES}")
     return tuple(found)
 
 
@@ -207,7 +213,7 @@ def _destination(value: Any) -> str:
 def ipv6_mode(value: Any) -> str | None:
     if value is not None and value not in IPV6_MODES:
         raise Invalid(f"{printable(value)} is not in valid_values")
-    return value
+    return value  # type: ignore[no-any-return]
 
 
 def mac(value: Any) -> str | None:
@@ -224,9 +230,7 @@ def fixed_ips(value: Any) -> tuple[Wanted, ...] | None:
     """`[{"subnet_id": uuid, "ip_address": address}, ...]`, either key alone is enough; null leaves the choice to us."""
     if value is None:
         return None
-    if not isinstance(value, list):
-        raise Invalid(f"Invalid data format for fixed IP: '{printable(value)}'")
-    found = [_wanted(item) for item in value]
+    found = [_wanted(item) for item in _list(value, "fixed IP", MOST_FIXED_IPS, "fixed IPs")]
     addresses = [wanted.ip_address for wanted in found if wanted.ip_address]
     for text in addresses:
         if addresses.count(text) > 1:
@@ -264,7 +268,7 @@ def profile(value: Any) -> str:
 def network_type(value: Any) -> str | None:
     if value is not None and value not in NETWORK_TYPES:
         raise invalid_input(f"network_type value '{printable(value)}' not supported")
-    return value
+    return value  # type: ignore[no-any-return]
 
 
 def physical_network(value: Any) -> str | None:

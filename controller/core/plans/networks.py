@@ -27,7 +27,7 @@ def create(draft: Draft, values: dict[str, Any]) -> Network:
     network_type, physical_network, segmentation_id = _segment(draft, *asked)
     network_id = draft.new_id()
     values["mtu"] = _mtu(draft, network_type, values.get("mtu", 0))
-    stamps = {"created_at": draft.now, "updated_at": draft.now}
+    stamps: dict[str, Any] = {"created_at": draft.now, "updated_at": draft.now}
     network = Network(id=network_id, key=allocate.next_key(draft, "network key"), **values, **stamps)
     draft.put(network)
     draft.put(Segment(draft.new_id(), network_id, network_type, physical_network, segmentation_id))

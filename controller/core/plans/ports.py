@@ -15,8 +15,6 @@ from controller.core.plans.refusals import invalid_input
 from controller.core.plans.revision import existing, update
 from controller.core.plans.subnets import is_auto_address
 
-MOST_FIXED_IPS = 1000
-
 
 def create(draft: Draft, values: dict[str, Any]) -> Port:
     """Make a port.
@@ -36,7 +34,7 @@ def create(draft: Draft, values: dict[str, Any]) -> Port:
     addresses = _addresses(draft, network.id, mac, owner, values.pop("fixed_ips", None), ())
     values["interface_name"] = _interface_name(values.get("profile", "{}"))
     port_id, key = draft.new_id(), allocate.next_key(draft, "port key")
-    stamps = {"created_at": draft.now, "updated_at": draft.now}
+    stamps: dict[str, Any] = {"created_at": draft.now, "updated_at": draft.now}
     return draft.put(Port(id=port_id, key=key, mac_address=mac, fixed_ips=addresses, **values, **stamps))
 
 
@@ -92,8 +90,6 @@ def _asked_for(
     held: tuple[FixedIp, ...],
 ) -> list[FixedIp]:
     """Asked-for addresses first, so that a chosen one never takes them; the answer is in the order of the request."""
-    if len(wanted) > MOST_FIXED_IPS:
-        raise invalid_input(f"fixed_ips has more than {MOST_FIXED_IPS} items")
     chosen: dict[int, FixedIp] = {}
     for position, want in enumerate(wanted):
         subnet = _subnet(draft, network_id, here, want)

@@ -42,13 +42,15 @@ def create(draft: Draft, values: dict[str, Any]) -> Subnet:
     network = existing(draft, Network, values["network_id"])
     if values.get("cidr") is None:
         raise refusals.bad_resource("subnets", "a subnetpool must be specified in the absence of a cidr")
-    stamps = {"created_at": draft.now, "updated_at": draft.now}
+    stamps: dict[str, Any] = {"created_at": draft.now, "updated_at": draft.now}
     subnet = Subnet(id=draft.new_id(), **{**values, "allocation_pools": ()}, **stamps)
     block = _block(subnet)
     _require_dhcp_possible(subnet, block)
     _require_ipv6_modes(subnet, block)
     if "gateway_ip" not in values:
-        subnet = replace(subnet, gateway_ip=str(block[0] if block.version == 6 or block.num_addresses == 1 else block[1]))
+        subnet = replace(
+            subnet, gateway_ip=str(block[0] if block.version == 6 or block.num_addresses == 1 else block[1])
+        )
     _require_gateway(subnet, block)
     _require_versions(subnet)
     require_mtu(network.id, network.mtu, subnet.ip_version)
@@ -122,7 +124,7 @@ def _require_versions(subnet: Subnet) -> None:
 def _require_no_overlap(draft: Draft, subnet: Subnet, block: Block) -> None:
     for other in draft.find(Subnet, "network_id", subnet.network_id):
         theirs = ipaddress.ip_network(other.cidr)
-        if theirs.version == block.version and theirs.overlaps(block):  # type: ignore[arg-type]
+        if theirs.version == block.version and theirs.overlaps(block):
             where = f"cidr: {subnet.cidr} for network: {subnet.network_id}"
             raise invalid_input(f"Requested subnet with {where} overlaps with another subnet")
 

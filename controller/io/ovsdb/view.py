@@ -39,7 +39,7 @@ def host_name(idl: Idl, otherwise: str) -> str:
 
 def external_ids(idl: Idl) -> Mapping[str, str]:
     for row in idl.tables["Open_vSwitch"].rows.values():
-        return row.external_ids  # type: ignore[no-any-return]
+        return row.external_ids
     return {}
 
 

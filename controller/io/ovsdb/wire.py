@@ -1,7 +1,7 @@
 """JSON-RPC messages on a connection whose other end may send anything.  RFC 7047 section 4, RFC 8259.
 
-In place of the `ovs` library's own reading, which takes time quadratic in the length of a string, keeps reading as long as
-bytes come in, and takes a UTF-8 character that comes in two segments for an error.
+In place of the `ovs` library's own reading, which takes time quadratic in the length of a string, keeps reading as long
+as bytes come in, and takes a UTF-8 character that comes in two segments for an error.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ TURN = 64 * 1024
 MESSAGE_LIMIT = 16 * 1024 * 1024
 """Bytes of one message: a host with 10000 ports sends about half of it as its first snapshot."""
 
-_SKIP = re.compile(rb'(?:[^"{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)  # up to a brace, or a string still without end
-_STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)  # up to the quote that ends a string
+_STRING = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)  # up to the quote that ends a string
+_SKIP = re.compile(  # up to a brace, or to a string whose end is not here yet
+    rb'[^"{}]*(?:"' + _STRING.pattern + rb'"[^"{}]*)*', re.DOTALL
+)
 
 
 class Splitter:
