@@ -6,7 +6,7 @@ import os
 import warnings
 
 os.environ.setdefault("OSKEN_HUB_TYPE", "eventlet")
-warnings.filterwarnings("ignore", category=DeprecationWarning, module="eventlet|controller.serve")
+warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
 
 import eventlet
 

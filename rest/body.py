@@ -15,6 +15,9 @@ from controller.core.row import REQUIRED
 from rest.errors import bad_request, too_large
 from rest.resource import PROJECT_ID, TENANT_ID, Resource
 
+BULK_LIMIT = 5000
+"""Resources made by one request: all in one transaction, so others wait for it."""
+
 
 def read(request: Request, limit: int) -> bytes:
     """The body.  413 when it is longer than `limit` bytes; no more than that is ever held."""
@@ -53,10 +56,12 @@ def created(resource: Resource, found: dict[str, Any], project_id: str) -> tuple
     if resource.collection not in found:
         return [_created(resource, _item(resource, found), project_id)], False
     items = found[resource.collection]
-    if not items:
-        raise bad_request("Resources required")
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise bad_request(f"Object '{resource.collection}' contains invalid data")
+    if not items:
+        raise bad_request("Resources required")
+    if len(items) > BULK_LIMIT:
+        raise bad_request(f"A bulk request may have at most {BULK_LIMIT} items")
     unwrapped = (_item(resource, item if resource.name in item else {resource.name: item}) for item in items)
     return [_created(resource, item, project_id) for item in unwrapped], True
 

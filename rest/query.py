@@ -116,8 +116,8 @@ def _candidates(resource: Resource, net: Net, query: Query) -> Iterable[Any]:
         return [row for row in rows if row is not None]
     for name, values in query.equal.items():
         if name in resource.indexes:
-            found = (net.find(resource.row_type, resource.indexes[name], value) for value in dict.fromkeys(values))
-            return [row for rows in found for row in rows]
+            index = resource.indexes[name]
+            return [row for value in dict.fromkeys(values) for row in net.find(resource.row_type, index, value)]
     return net.all(resource.row_type)
 
 

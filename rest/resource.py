@@ -45,7 +45,7 @@ class Resource:
 
     name: str
     collection: str
-    row_type: type
+    row_type: type[Any]
     create: Callable[..., Any]
     change: Callable[..., Any]
     delete: Callable[..., None]
@@ -54,7 +54,7 @@ class Resource:
     shapes: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        kind = self.row_type.ROW  # type: ignore[attr-defined]
+        kind = self.row_type.ROW
         declared = [(name, attribute) for name, attribute in kind.attributes]
         declared += [(computed.field, computed.attribute) for computed in self.computed]
         table = {attribute.name or name: (name, attribute) for name, attribute in declared}
@@ -98,7 +98,7 @@ class Views:
 
 def _value(resource: Resource, row: Any, inputs: Any) -> dict[str, Any]:
     value: dict[str, Any] = {}
-    for name, attribute in resource.row_type.ROW.attributes:  # type: ignore[attr-defined]
+    for name, attribute in resource.row_type.ROW.attributes:
         if attribute.shown:
             held = getattr(row, name)
             shape = resource.shapes.get(name)

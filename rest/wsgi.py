@@ -51,7 +51,9 @@ def application(
             answered, headers = _error(errors.from_refusal(refusal))
         except unavailable as lost:
             answered, headers = _error(errors.unavailable(str(lost), RETRY_AFTER))
-        return _response(answered, headers | {"X-Openstack-Request-Id": request_id})(environ, start_response)
+        response = _response(answered, headers | {"X-Openstack-Request-Id": request_id})
+        written: Iterable[bytes] = response(environ, start_response)
+        return written
 
     return answer
 

@@ -40,6 +40,8 @@ from controller.core.net import Change, Net
 from controller.core.settings import Settings
 
 Keys = Iterable[Any]
+INTERFACE_TYPES = {**{type: type for type in TUNNEL_TYPES}, "ip6gre": "gre"}
+"""Open vSwitch's interface types, and the tunnel types they carry (GRE over IPv6 has a type of its own there)."""
 
 
 class Placement:
@@ -260,9 +262,9 @@ def _tunnel_ports(net: Net, change: Change) -> Keys:
                 yield from ((dpid, type) for type in TUNNEL_TYPES if type in row.name)
             case Host():
                 yield from ((dpid, type) for _, dpid in row.bridges for type in TUNNEL_TYPES)
-            case Interface(host) if row.type in TUNNEL_TYPES:
+            case Interface(host) if row.type in INTERFACE_TYPES:
                 for switch in net.find(Switch, "host+role", (host, INT)):
-                    yield (switch.dpid, row.type)
+                    yield (switch.dpid, INTERFACE_TYPES[row.type])
             case _:
                 pass
 
@@ -275,7 +277,7 @@ def _tunnel_port(net: Net, key: tuple[int, str]) -> TunnelPort | None:
         return None
     for port in net.find(OfPort, "tunnel", (dpid, type)):
         interface = net.get(Interface, (host.name, port.name))
-        if not host.managed or (interface is not None and interface.type == type):
+        if not host.managed or (interface is not None and INTERFACE_TYPES.get(interface.type) == type):
             return TunnelPort(dpid, type, port.number)
     return None
 

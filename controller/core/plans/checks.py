@@ -32,11 +32,8 @@ VNIC_TYPES = (
     "remote-managed",
 )
 IPV6_MODES = ("dhcpv6-stateful", "dhcpv6-stateless", "slaac")
-MOST_NAMESERVERS = 5
-MOST_HOST_ROUTES = 20
-MOST_POOLS = 256
-MOST_FIXED_IPS = 256
-"""Neutron has no such limits; without them one request could cost minutes."""
+MOST_ITEMS = 256
+"""Items of a list in one attribute.  Neutron has no such limit; without it one request could cost minutes."""
 TRUE, FALSE = ("true", "1", "yes", "on", "t", "y"), ("false", "0", "no", "off", "f", "n")
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -153,17 +150,17 @@ def gateway(value: Any) -> str | None:
 
 def pools(value: Any) -> tuple[Pool, ...]:
     """`[{"start": address, "end": address}, ...]`"""
-    items = _dicts(_list(value, "IP pool", MOST_POOLS, "allocation pools"), "IP pool", "start", "end")
+    items = _dicts(_list(value, "IP pool"), "IP pool", "start", "end")
     return tuple(Pool(address(pool["start"]), address(pool["end"])) for pool in items)
 
 
-def _list(value: Any, what: str, most: int, many: str) -> list[Any]:
+def _list(value: Any, what: str) -> list[Any]:
     """The value, when it is a list (null is an empty one) that is not too long."""
     items = [] if value is None else value
     if not isinstance(items, list):
         raise Invalid(f"Invalid data format for {what}: '{printable(value)}'")
-    if len(items) > most:
-        raise Invalid(f"The number of {many} exceeds the limit {most}")
+    if len(items) > MOST_ITEMS:
+        raise Invalid(f"The list has more than {MOST_ITEMS} items")
     return items
 
 
@@ -178,7 +175,7 @@ def _dicts(items: list[Any], what: str, *keys: str) -> list[dict[str, Any]]:
 
 def nameservers(value: Any) -> tuple[str, ...]:
     found: list[str] = []
-    for host in _list(value, "nameserver", MOST_NAMESERVERS, "DNS nameservers"):
+    for host in _list(value, "nameserver"):
         try:
             server = address(host)
         except Invalid as invalid:
@@ -192,7 +189,7 @@ def nameservers(value: Any) -> tuple[str, ...]:
 def routes(value: Any) -> tuple[Route, ...]:
     """`[{"destination": cidr, "nexthop": address}, ...]`"""
     found: list[Route] = []
-    items = _list(value, "hostroute", MOST_HOST_ROUTES, "host routes")
+    items = _list(value, "hostroute")
     for item in _dicts(items, "hostroute", "destination", "nexthop"):
         route = Route(_destination(item["destination"]), address(item["nexthop"]))
         if route in found:
@@ -230,7 +227,7 @@ def fixed_ips(value: Any) -> tuple[Wanted, ...] | None:
     """`[{"subnet_id": uuid, "ip_address": address}, ...]`, either key alone is enough; null leaves the choice to us."""
     if value is None:
         return None
-    found = [_wanted(item) for item in _list(value, "fixed IP", MOST_FIXED_IPS, "fixed IPs")]
+    found = [_wanted(item) for item in _list(value, "fixed IP")]
     addresses = [wanted.ip_address for wanted in found if wanted.ip_address]
     for text in addresses:
         if addresses.count(text) > 1:

@@ -90,6 +90,16 @@ def flat_network_in_use(physical_network: str) -> Refusal:
     return Refusal("FlatNetworkInUse", text, 409)
 
 
+def too_many_nameservers(subnet: str, most: int) -> Refusal:
+    text = f"Unable to complete operation for {subnet}. The number of DNS nameservers exceeds the limit {most}."
+    return Refusal("DNSNameServersExhausted", text, 400)
+
+
+def too_many_routes(subnet: str, most: int) -> Refusal:
+    text = f"Unable to complete operation for {subnet}. The number of host routes exceeds the limit {most}."
+    return Refusal("HostRoutesExhausted", text, 400)
+
+
 def mtu_conflict(network_id: str, minimum: int) -> Refusal:
     text = f"MTU of {network_id} is not valid, subnet requires a minimum of {minimum}"
     return Refusal("NetworkMTUSubnetConflict", text, 409)

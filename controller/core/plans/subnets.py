@@ -18,6 +18,8 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 AUTO_ADDRESS_MODES = ("slaac", "dhcpv6-stateless")
 IPV4_MIN_MTU, IPV6_MIN_MTU = 68, 1280
+MOST_NAMESERVERS, MOST_HOST_ROUTES = 5, 20
+"""Neutron's defaults."""
 
 
 def is_auto_address(subnet: Subnet) -> bool:
@@ -52,7 +54,7 @@ def create(draft: Draft, values: dict[str, Any]) -> Subnet:
             subnet, gateway_ip=str(block[0] if block.version == 6 or block.num_addresses == 1 else block[1])
         )
     _require_gateway(subnet, block)
-    _require_versions(subnet)
+    _require_servers_and_routes(subnet, "new subnet")
     require_mtu(network.id, network.mtu, subnet.ip_version)
     _require_no_overlap(draft, subnet, block)
     pools = values.get("allocation_pools")
@@ -111,7 +113,12 @@ def _require_gateway(subnet: Subnet, block: Block) -> None:
         raise invalid_input("Gateway is not valid on subnet")
 
 
-def _require_versions(subnet: Subnet) -> None:
+def _require_servers_and_routes(subnet: Subnet, name: str) -> None:
+    """Not too many, and of the subnet's IP version.  `name` is what a message calls the subnet."""
+    if len(subnet.dns_nameservers) > MOST_NAMESERVERS:
+        raise refusals.too_many_nameservers(name, MOST_NAMESERVERS)
+    if len(subnet.host_routes) > MOST_HOST_ROUTES:
+        raise refusals.too_many_routes(name, MOST_HOST_ROUTES)
     for server in subnet.dns_nameservers:
         if ipaddress.ip_address(server).version != subnet.ip_version:
             raise invalid_input(f"dns_nameserver '{server}' does not match the ip_version '{subnet.ip_version}'")
@@ -176,7 +183,7 @@ def change(draft: Draft, key: str, values: dict[str, Any], revision: int | None 
     if changed.enable_dhcp and not subnet.enable_dhcp:
         _require_dhcp_possible(changed, block)
     _require_gateway(changed, block)
-    _require_versions(changed)
+    _require_servers_and_routes(changed, key)
     if values.keys() & {"gateway_ip", "allocation_pools"}:
         _require_pools(changed, *_usable(block), changed.allocation_pools)
     return update(draft, subnet, values)  # type: ignore[no-any-return]

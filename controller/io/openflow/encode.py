@@ -76,9 +76,9 @@ def _action(action: f.Action) -> Any:
         case f.Controller(max_len):
             return parser.OFPActionOutput(ofp.OFPP_CONTROLLER, max_len)
         case f.OutputReg(field, offset, bits):
-            return parser.NXActionOutputReg(offset << 6 | bits - 1, field, 0)
+            return parser.NXActionOutputReg(offset << 6 | bits - 1, NAMES.get(field, field), 0)
         case f.Load(field, offset, bits, value):
-            return parser.NXActionRegLoad(offset << 6 | bits - 1, field, value)
+            return parser.NXActionRegLoad(offset << 6 | bits - 1, NAMES.get(field, field), value)
         case f.Move(source, target):
             names = (NAMES.get(name, name) for name in (source, target))
             return parser.NXActionRegMove(*names, n_bits=f.FIELDS[target].bits)
@@ -207,6 +207,16 @@ def flow_stats_request(xid: int) -> bytes:
     """All flows of all tables."""
     fixed = struct.pack("!B3xII4xQQ", ofp.OFPTT_ALL, ofp.OFPP_ANY, ofp.OFPG_ANY, 0, 0)
     return multipart(ofp.OFPMP_FLOW, fixed + match_bytes(()), xid)
+
+
+def meter_config_request(xid: int) -> bytes:
+    """All meters."""
+    return multipart(ofp.OFPMP_METER_CONFIG, struct.pack("!I4x", ofp.OFPM_ALL), xid)
+
+
+def port_desc_request(xid: int) -> bytes:
+    """All ports."""
+    return multipart(ofp.OFPMP_PORT_DESC, b"", xid)
 
 
 def flow_monitor_request(xid: int) -> bytes:

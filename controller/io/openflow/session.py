@@ -154,8 +154,7 @@ class Session:
         self._reread_at = None
         self._reading = True
         self._read_serial = self._sent_serial
-        every_meter = struct.pack("!I4x", ofp.OFPM_ALL)
-        self.out.append(encode.multipart(ofp.OFPMP_METER_CONFIG, every_meter, self._next_xid()))
+        self.out.append(encode.meter_config_request(self._next_xid()))
         self.out.append(encode.flow_stats_request(self._next_xid()))
 
     def send(self, mods: FlowMods) -> None:
@@ -211,7 +210,7 @@ class Session:
         """The bridge is accepted: be told of changes from now on, then read it."""
         self.out.append(encode.set_async(self._next_xid()))
         self.out.append(encode.flow_monitor_request(self._next_xid()))
-        self.out.append(encode.multipart(ofp.OFPMP_PORT_DESC, b"", self._next_xid()))
+        self.out.append(encode.port_desc_request(self._next_xid()))
         self.read()
 
     def _multipart(self, xid: int, data: bytes) -> None:

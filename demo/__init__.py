@@ -1,0 +1,1 @@
+"""The demo (`make demo`) and the testbed it shares with the tests: simulated hypervisors with real Open vSwitch."""
