@@ -34,7 +34,7 @@ DEMAND = app.table(
 
 @app.flows(LocalPort)
 def punt(net: Any, local: LocalPort) -> Iterable[Flow | Meter]:
-    """A port's copies have their own meter, so that no VIF can drown the others'.  A meter's id is the OpenFlow port."""
+    """A port's copies have a meter of their own, so that no VIF can drown the others'; its id is the OpenFlow port."""
     if not net.settings.proactive:
         yield Meter(local.ofport, net.settings.punt_rate)
         yield DEMAND.flow(100, {PUNT: 1, "in_port": local.ofport}, [Metered(local.ofport), Controller(HEADERS)])

@@ -79,7 +79,7 @@ def inward(net: Any, on: NetworkOnSwitch) -> Iterable[Flow]:
         yield PROVIDER_IN.flow(100, {"in_port": ofport, "vlan_vid": UNTAGGED}, [*enter, onward(PROVIDER_IN)])
         return
     translate = [SetField("vlan_vid", vlan(on.vid)), *enter, PopVlan(), onward(PROVIDER_IN)]
-    yield PROVIDER_IN.flow(100, {"in_port": ofport, "vlan_vid": vlan(segment.segmentation_id)}, translate)
+    yield PROVIDER_IN.flow(100, {"in_port": ofport, "vlan_vid": vlan(segment.segmentation_id or 0)}, translate)
 
 
 @app.flows(NetworkOnSwitch)
@@ -100,7 +100,7 @@ def translate(net: Any, on: NetworkOnSwitch) -> Iterable[Flow]:
     _, segment, ofport = carrier
     match = {"in_port": ofport, "vlan_vid": vlan(on.vid)}
     flat = segment.network_type == "flat"
-    change = PopVlan() if flat else SetField("vlan_vid", vlan(segment.segmentation_id))
+    change = PopVlan() if flat else SetField("vlan_vid", vlan(segment.segmentation_id or 0))
     yield PROVIDER.flow(4, match, [change, Output(NORMAL)])
 
 
@@ -128,7 +128,6 @@ def patches(net: Any, host: Host) -> Iterable[OvsdbOperation]:
             yield EnsureBridge(
                 bridge,
                 protocols=("OpenFlow14",),
-                disable_in_band=False,
                 controller=f"tcp:AUTO:{net.settings.openflow_port}",
                 controller_type="service",
             )

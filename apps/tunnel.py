@@ -88,7 +88,7 @@ def _segment(net: Any, network_id: str) -> tuple[Network, Segment] | None:
 def _towards(segment: Segment, local_ip: str) -> list[Action]:
     """Address a tunnel: its id and its remote end."""
     field = "tun_dst" if version(local_ip) == 4 else "tun_ipv6_dst"
-    return [SetField("tun_id", segment.segmentation_id), SetField(field, ip(local_ip))]
+    return [SetField("tun_id", segment.segmentation_id or 0), SetField(field, ip(local_ip))]
 
 
 @app.flows(NetworkOnSwitch)
@@ -99,7 +99,7 @@ def inward(net: Any, on: NetworkOnSwitch) -> Iterable[Flow]:
     network, segment = carried
     port = net.get(TunnelPort, (on.dpid, segment.network_type))
     if port is not None:
-        match = {"in_port": port.ofport, "tun_id": segment.segmentation_id}
+        match = {"in_port": port.ofport, "tun_id": segment.segmentation_id or 0}
         yield TUNNEL_IN.flow(100, match, [load(NET, network.key), load(REMOTE, 1), onward(TUNNEL_IN)])
 
 
@@ -144,13 +144,14 @@ def replicate(net: Any, on: NetworkOnSwitch) -> Iterable[Flow]:
 def _peers(net: Any, on: NetworkOnSwitch) -> list[str]:
     """The tunnel addresses of the other hosts that have the network, of our own address family."""
     own = net.get(Host, on.host)
+    if own is None or not own.local_ip:
+        return []
     found = []
     for other in net.find(NetworkOnHost, "network_id", on.network_id):
         if other.host != on.host:
             host = net.get(Host, other.host)
-            if host is not None and host.local_ip and own is not None and own.local_ip:
-                if version(host.local_ip) == version(own.local_ip):
-                    found.append(host.local_ip)
+            if host is not None and host.local_ip and version(host.local_ip) == version(own.local_ip):
+                found.append(host.local_ip)
     return found
 
 

@@ -17,7 +17,8 @@ def run(arguments: list[str]) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    # Imported late: it patches the standard library for green threads, which only the server wants.
+    # Imported late, and green first: it patches the standard library, which only the server wants.
+    from controller import green  # noqa: F401
     from controller.serve import serve
 
     return serve(options)

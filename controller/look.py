@@ -40,7 +40,8 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Columns as wide as they need be."""
     text = [[str("" if cell is None else cell) for cell in row] for row in (heads, *rows)]
     widths = [max(len(row[n]) for row in text) for n in range(len(heads))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in text)
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in text)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _show(options: argparse.Namespace, answer: Any, text: str) -> int:

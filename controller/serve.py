@@ -1,24 +1,21 @@
-"""`patchbay serve`: put the pieces together, say where they listen, and run until told to stop."""
+"""`patchbay serve`: put the pieces together, say where they listen, and run until told to stop.
+
+`controller.green` must have been imported before.
+"""
 
 from __future__ import annotations
 
-import os
-import warnings
-
-os.environ.setdefault("OSKEN_HUB_TYPE", "eventlet")
-warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
-
-import eventlet
-
-eventlet.monkey_patch()
-
 import argparse
 import logging
+import os
+import resource
 import signal
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, TextIO
 
+import eventlet
 from eventlet import wsgi
 from os_ken.lib import hub
 
@@ -36,6 +33,9 @@ from controller.io.store import Store, StoreError, Unavailable
 from rest.wsgi import application
 
 LOG = logging.getLogger("patchbay")
+
+FILES = 65536
+"""Open files to ask for: a host takes three or four."""
 
 
 class CannotStart(Exception):
@@ -62,16 +62,19 @@ def serve(options: argparse.Namespace) -> int:
 
 
 def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(FILES, most) if most > 0 else FILES, most))
     apps = app.load()
     store = Store(config.database, config.settings)
     stack.callback(store.close)
-    rows = [row for kind in KINDS.values() if kind.ROW.store for row in store.net.all(kind)]  # type: ignore[attr-defined]
+    kinds: list[Any] = list(KINDS.values())
+    rows = [row for kind in kinds if kind.ROW.store for row in store.net.all(kind)]
     machine = Machine(apps, config.settings, rows)
     loop = Loop(machine, store, Unavailable, _recording(record, config, rows, stack))
-    loop.openflow = _listening("OpenFlow", config.openflow, lambda where: _openflow(where, loop))
-    stack.callback(loop.openflow.stop)
-    loop.ovsdb = _listening("OVSDB", config.ovsdb, lambda where: _ovsdb(where, loop))
-    stack.callback(loop.ovsdb.stop)
+    loop.openflow = openflow = _listening("OpenFlow", config.openflow, lambda where: _openflow(where, loop))
+    stack.callback(openflow.stop)
+    loop.ovsdb = ovsdb = _listening("OVSDB", config.ovsdb, lambda where: _ovsdb(where, loop))
+    stack.callback(ovsdb.stop)
     listener = _listening("REST", config.rest, lambda where: _listen(config.rest))
     stack.callback(listener.close)
     serving = application(
@@ -87,9 +90,10 @@ def _recording(path: str | None, config: Config, rows: list[Any], stack: ExitSta
     if path is None:
         return None
     try:
-        file = stack.enter_context(open(path, "w", encoding="utf-8"))
+        file = Path(path).open("w", encoding="utf-8")  # noqa: SIM115  (closed with the stack)
     except OSError as error:
         raise CannotStart(f"--record {path}: {error.strerror}") from None
+    stack.callback(file.close)
     for row in (config.settings, *rows):
         write_event(file, row)
     file.write("\n")

@@ -100,7 +100,7 @@ APPS: dict[str, App] = {}
 
 
 def load(package: str = "apps") -> tuple[App, ...]:
-    """Import every module of a package, check the layout as a whole, and return the apps in the order of their names."""
+    """Import every module of a package, check the layout as a whole, and return all apps, sorted by name."""
     root = importlib.import_module(package)
     for module in sorted(info.name for info in pkgutil.iter_modules(root.__path__)):
         importlib.import_module(f"{package}.{module}")

@@ -11,7 +11,7 @@ from typing import Any
 
 from controller.core.effects import Propose
 from controller.core.ledger import Ledger
-from controller.core.model import INT, Binding, Fault, LocalPort, Network, Port, Switch
+from controller.core.model import INT, Binding, Fault, LocalPort, Port, Switch
 from controller.core.net import Change, Net
 
 
@@ -97,7 +97,7 @@ class Bindings:
         active = []
         for port_id in ready:
             binding = net.get(Binding, port_id)
-            if binding is not None and not binding.active and net.get(LocalPort, port_id) is not None:
-                if self._usable(net, port_id) and net.get(Network, binding.network_id) is not None:
-                    active.append(port_id)
+            plugged = binding is not None and net.get(LocalPort, port_id) is not None
+            if binding is not None and plugged and not binding.active and self._usable(net, port_id):
+                active.append(port_id)
         return [Propose("activate", tuple(active))] if active else []

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 class FlowMods:
     """One atomic, ordered bundle: meters first, then `add` (an add replaces what is in its slot), then `remove`.
 
-    `remove` names flows of ours as (table, cookie): a delete by cookie can't touch what is not ours. `foreign` are flows that are not ours, to be removed from a table space that is: (table, priority, OXM hex).
+    `remove` names flows of ours as (table, cookie): a delete by cookie can't touch what is not ours.
+    `foreign` are flows that are not ours in a table space that is, as (table, priority, cookie, match's OXM in hex):
+    with its cookie, a removal can't hit a flow of ours that has replaced it in its slot.
     The switch's acknowledgement comes back as events.Acknowledged with `serial`, which grows per switch.
     """
 
@@ -26,7 +28,7 @@ class FlowMods:
     serial: int
     add: tuple[Flow, ...] = ()
     remove: tuple[tuple[int, int], ...] = ()
-    foreign: tuple[tuple[int, int, str], ...] = ()
+    foreign: tuple[tuple[int, int, int, str], ...] = ()
     meters: tuple[Meter, ...] = ()
     stale_meters: tuple[int, ...] = ()
 

@@ -157,7 +157,7 @@ class Engine:
             subject = key if renderer.shared else view.get(renderer.scope, key)
             unit.items = tuple(renderer.function(view, subject))
             unit.fault = ""
-        except Exception as error:  # an app's bug becomes a fault of its own rows, and nothing else stops
+        except Exception as error:  # noqa: BLE001  (an app's bug becomes a fault of its own rows, no more)
             unit.items = ()
             unit.fault = f"{renderer.name}: {type(error).__name__}: {error}"
         self._read(unit, frozenset(view.reads))
@@ -175,14 +175,15 @@ class Engine:
 
 def _host(row: Any) -> str:
     """The host an OVSDB renderer's row is about (a Host row is its own)."""
-    return row.host if hasattr(row, "host") else row.name
+    return str(row.host if hasattr(row, "host") else row.name)
 
 
 def subject(unit: Unit) -> tuple[str, str] | None:
     """The configured object a unit speaks for, as (kind, id): where its faults are shown.  None: the switch itself."""
     renderer, key = unit.id
     fields = renderer.scope.ROW.key_fields  # type: ignore[attr-defined]
-    values = {renderer.shared: key} if renderer.shared else dict(zip(fields, key if len(fields) > 1 else (key,)))
+    keys = key if len(fields) > 1 else (key,)
+    values = {renderer.shared: key} if renderer.shared else dict(zip(fields, keys, strict=True))
     for name, kind in (("port_id", "Port"), ("network_id", "Network"), ("host", "Host"), ("name", "Host")):
         if name in values:
             return kind, values[name]

@@ -168,7 +168,7 @@ class Meter(NamedTuple):
 
 
 def match(fields: Mapping[str, int | tuple[int, int]]) -> Match:
-    """Put fields in order: {"in_port": 3, "vlan_vid": (0x1000, 0x1000)}.  Raises ValueError for a value out of range."""
+    """Put fields in order: {"in_port": 3, "vlan_vid": (0x1000, 0x1000)}.  Raises ValueError when a value won't fit."""
     made = []
     for name, wanted in sorted(fields.items(), key=lambda item: ORDER[item[0]]):
         value, mask = wanted if isinstance(wanted, tuple) else (wanted, None)

@@ -155,8 +155,9 @@ class Inspector:
         """The flows that a switch shall have, with table names, in table order and by falling priority."""
         switch = self._switch(name)
         ledger = self._machine.ledgers.get(switch.dpid)
-        flows = sorted(ledger.desired.values(), key=lambda flow: (flow.table, -flow.priority, flow.match)) if ledger else []
-        return [self._flow(switch, flow) for flow in flows]
+        flows = ledger.desired.values() if ledger else ()
+        in_order = sorted(flows, key=lambda flow: (flow.table, -flow.priority, repr(flow.match)))
+        return [self._flow(switch, flow) for flow in in_order]
 
     def _flow(self, switch: Switch, flow: Flow) -> dict[str, Any]:
         unit = self._machine.unit(switch.dpid, flow)

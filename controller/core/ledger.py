@@ -59,7 +59,7 @@ class Ledger:
         self._wanted_meters: dict[int, int] = {}
         self._touched: dict[Slot, None] = {}
         self._stale: list[tuple[int, int]] = []
-        self._foreign: list[tuple[int, int, str]] = []
+        self._foreign: list[tuple[int, int, int, str]] = []
         self._in_flight: list[Sent] = []
         self._reading: Reading | None = None
         self._timed: dict[int, Slot] = {}
@@ -146,24 +146,26 @@ class Ledger:
         """Compare what was read with what is desired; slots of bundles sent since are as those bundles leave them."""
         since = {slot for sent in self._in_flight if sent.serial > reading.serial for slot in sent.before}
         later = {slot: self._installed[slot] for slot in since if slot in self._installed}
-        found: dict[tuple[int, int, int], Installed] = {}
+        found: set[tuple[int, int, int]] = set()
         self._foreign = []
         for entry in reading.installed:
             if is_ours(entry.cookie):
-                found[entry[:3]] = entry
+                found.add(entry[:3])
             elif self.owns_all:
-                self._foreign.append((entry.table, entry.priority, entry.match))
+                self._foreign.append(entry[:4])
         self._installed = later
         for slot, flow in self.desired.items():
-            entry = found.pop((slot[0], slot[1], flow.cookie), None)
+            name = (slot[0], slot[1], flow.cookie)
+            there = name in found
+            found.discard(name)
             if slot in since:
                 continue
-            if entry is not None and flow.cookie not in reading.suspect:
+            if there and flow.cookie not in reading.suspect:
                 self._installed[slot] = flow.cookie
             else:
                 self._touched[slot] = None
         cookies = set(later.values())
-        self._stale = [(entry.table, entry.cookie) for entry in found.values() if entry.cookie not in cookies]
+        self._stale = [(table, cookie) for table, _, cookie in found if cookie not in cookies]
 
     def close(self) -> None:
         """The connection is gone: nothing is sent, and nothing known of what is installed, until the next read."""

@@ -33,6 +33,7 @@ from controller.core.model import (
 )
 from controller.core.net import Change, Net
 from controller.core.placement import Placement
+from controller.core.row import key_of
 from controller.core.settings import Settings
 
 
@@ -149,7 +150,7 @@ class Machine:
         """Take back wants that lead to nothing: the destination is gone, or has come to the switch itself."""
         done = False
         for row in self._wants_of(changes):
-            if self.net.get(Switch, row.dpid) is None or self.net.get(type(row), type(row).ROW.key(row)) is None:
+            if self.net.get(Switch, row.dpid) is None or self.net.get(type(row), key_of(row)) is None:
                 continue
             if not self._needed(row):
                 change = Change(row, None)
@@ -254,7 +255,7 @@ class Machine:
             return
         fields = {name: value for name, value, _ in flow.match}
         for row in restore(self.net, event.dpid, fields):
-            change = self.net.removal(type(row), type(row).ROW.key(row))
+            change = self.net.removal(type(row), key_of(row))
             if change is not None:
                 self._apply(change)
         self._again[event.dpid] = None

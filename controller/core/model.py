@@ -55,16 +55,16 @@ class Network:
     """A Neutron network: one broadcast domain.  `key` identifies it in registers and is unique in the cloud."""
 
     id: str = attr(post=False, put=False)
-    project_id: str = attr("", put=False, initial="", check="string", quiet=True)
-    name: str = attr("", initial="", check="string", quiet=True)
-    description: str = attr("", initial="", check="string", quiet=True)
-    admin_state_up: bool = attr(True, initial=True, check="boolean")
-    shared: bool = attr(False, initial=False, check="boolean", quiet=True)
-    mtu: int = attr(1500, initial=0, check="mtu", filter=True)
+    project_id: str = attr(default="", put=False, initial="", check="string", quiet=True)
+    name: str = attr(default="", initial="", check="string", quiet=True)
+    description: str = attr(default="", initial="", check="string", quiet=True)
+    admin_state_up: bool = attr(default=True, initial=True, check="boolean")
+    shared: bool = attr(default=False, initial=False, check="boolean", quiet=True)
+    mtu: int = attr(default=1500, initial=0, check="mtu", filter=True)
     key: int = 0
-    created_at: str = attr("", post=False, put=False, quiet=True)
-    updated_at: str = attr("", post=False, put=False, quiet=True)
-    revision_number: int = attr(0, post=False, put=False, quiet=True)
+    created_at: str = attr(default="", post=False, put=False, quiet=True)
+    updated_at: str = attr(default="", post=False, put=False, quiet=True)
+    revision_number: int = attr(default=0, post=False, put=False, quiet=True)
 
 
 @row(
@@ -87,22 +87,22 @@ class Subnet:
     """A block of addresses of a network (IPv4 or IPv6)."""
 
     id: str = attr(post=False, put=False)
-    network_id: str = attr("", put=False, check="uuid")
-    project_id: str = attr("", put=False, initial="", check="string", quiet=True)
-    name: str = attr("", initial="", check="string", quiet=True)
-    description: str = attr("", initial="", check="string", quiet=True)
-    ip_version: int = attr(4, put=False, check="ip_version")
-    cidr: str = attr("", put=False, initial=None, check="cidr")
-    gateway_ip: str | None = attr(None, initial=None, check="gateway")
-    allocation_pools: tuple[Pool, ...] = attr((), initial=None, check="pools", filter=False)
-    dns_nameservers: tuple[str, ...] = attr((), initial=(), check="nameservers", filter=False)
-    host_routes: tuple[Route, ...] = attr((), initial=(), check="routes", filter=False)
-    enable_dhcp: bool = attr(True, initial=True, check="boolean")
-    ipv6_ra_mode: str | None = attr(None, put=False, initial=None, check="ipv6_mode")
-    ipv6_address_mode: str | None = attr(None, put=False, initial=None, check="ipv6_mode")
-    created_at: str = attr("", post=False, put=False, quiet=True)
-    updated_at: str = attr("", post=False, put=False, quiet=True)
-    revision_number: int = attr(0, post=False, put=False, quiet=True)
+    network_id: str = attr(default="", put=False, check="uuid")
+    project_id: str = attr(default="", put=False, initial="", check="string", quiet=True)
+    name: str = attr(default="", initial="", check="string", quiet=True)
+    description: str = attr(default="", initial="", check="string", quiet=True)
+    ip_version: int = attr(default=4, put=False, check="ip_version")
+    cidr: str = attr(default="", put=False, initial=None, check="cidr")
+    gateway_ip: str | None = attr(default=None, initial=None, check="gateway")
+    allocation_pools: tuple[Pool, ...] = attr(default=(), initial=None, check="pools", filter=False)
+    dns_nameservers: tuple[str, ...] = attr(default=(), initial=(), check="nameservers", filter=False)
+    host_routes: tuple[Route, ...] = attr(default=(), initial=(), check="routes", filter=False)
+    enable_dhcp: bool = attr(default=True, initial=True, check="boolean")
+    ipv6_ra_mode: str | None = attr(default=None, put=False, initial=None, check="ipv6_mode")
+    ipv6_address_mode: str | None = attr(default=None, put=False, initial=None, check="ipv6_mode")
+    created_at: str = attr(default="", post=False, put=False, quiet=True)
+    updated_at: str = attr(default="", post=False, put=False, quiet=True)
+    revision_number: int = attr(default=0, post=False, put=False, quiet=True)
 
 
 @row(
@@ -113,7 +113,7 @@ class Subnet:
         index("address", each=lambda port: ((port.network_id, ip.ip_address) for ip in port.fixed_ips)),
         index("subnet", each=lambda port: {ip.subnet_id for ip in port.fixed_ips}),
         index("tap", each=lambda port: ("tap" + port.id[:11],)),
-        index("interface_name", each=lambda port: ((port.host_id, port.interface_name),) if port.interface_name else ()),
+        index("interface_name", each=lambda port: [(port.host_id, port.interface_name)] if port.interface_name else []),
         index("device_id"),
     ],
     store=True,
@@ -126,23 +126,23 @@ class Port:
     """
 
     id: str = attr(post=False, put=False)
-    network_id: str = attr("", put=False, check="uuid")
-    project_id: str = attr("", put=False, initial="", check="string", quiet=True)
-    name: str = attr("", initial="", check="string", quiet=True)
-    description: str = attr("", initial="", check="string", quiet=True)
-    mac_address: str = attr("", initial=None, check="mac")
-    fixed_ips: tuple[FixedIp, ...] = attr((), initial=None, check="fixed_ips")
-    device_id: str = attr("", initial="", check="string", quiet=True)
-    device_owner: str = attr("", initial="", check="string", quiet=True)
-    admin_state_up: bool = attr(True, initial=True, check="boolean")
-    host_id: str = attr("", name="binding:host_id", initial="", check="string_or_null")
-    vnic_type: str = attr("normal", name="binding:vnic_type", initial="normal", check="vnic_type", quiet=True)
-    profile: str = attr("{}", name="binding:profile", initial="{}", check="profile", filter=False, quiet=True)
+    network_id: str = attr(default="", put=False, check="uuid")
+    project_id: str = attr(default="", put=False, initial="", check="string", quiet=True)
+    name: str = attr(default="", initial="", check="string", quiet=True)
+    description: str = attr(default="", initial="", check="string", quiet=True)
+    mac_address: str = attr(default="", initial=None, check="mac")
+    fixed_ips: tuple[FixedIp, ...] = attr(default=(), initial=None, check="fixed_ips")
+    device_id: str = attr(default="", initial="", check="string", quiet=True)
+    device_owner: str = attr(default="", initial="", check="string", quiet=True)
+    admin_state_up: bool = attr(default=True, initial=True, check="boolean")
+    host_id: str = attr(default="", name="binding:host_id", initial="", check="string_or_null")
+    vnic_type: str = attr(default="normal", name="binding:vnic_type", initial="normal", check="vnic_type", quiet=True)
+    profile: str = attr(default="{}", name="binding:profile", initial="{}", check="profile", filter=False, quiet=True)
     interface_name: str = ""
     key: int = 0
-    created_at: str = attr("", post=False, put=False, quiet=True)
-    updated_at: str = attr("", post=False, put=False, quiet=True)
-    revision_number: int = attr(0, post=False, put=False, quiet=True)
+    created_at: str = attr(default="", post=False, put=False, quiet=True)
+    updated_at: str = attr(default="", post=False, put=False, quiet=True)
+    revision_number: int = attr(default=0, post=False, put=False, quiet=True)
 
 
 @row(key="name", indexes=[index("bridge", each=lambda host: (dpid for _, dpid in host.bridges))], store=True)
@@ -172,7 +172,7 @@ class Binding:
     port_id: str
     network_id: str
     host: str
-    active: bool = quiet(False)
+    active: bool = quiet(default=False)
 
 
 @row(key=("host", "network_id"), indexes=[index("network_id"), index("host"), index("host", "vid")], store=True)
@@ -190,7 +190,7 @@ class Fault:
 
     kind: str
     id: str
-    reason: str = quiet("")
+    reason: str = quiet(default="")
 
 
 @row(key="name", store=True)
@@ -198,7 +198,7 @@ class Sequence:
     """Where the next search for a free value starts: `network key`, `port key`, `vxlan`, `subnet <id>` and the like."""
 
     name: str
-    next: int = quiet(1)
+    next: int = quiet(default=1)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -250,7 +250,7 @@ class OfPort:
     dpid: int
     number: int
     name: str
-    mac: str = quiet("")
+    mac: str = quiet(default="")
 
 
 @row(
@@ -265,9 +265,9 @@ class Interface:
     bridge: str
     type: str = ""
     iface_id: str = ""
-    mac: str = quiet("")
-    error: str = quiet("")
-    tag: int | None = quiet(None)
+    mac: str = quiet(default="")
+    error: str = quiet(default="")
+    tag: int | None = quiet(default=None)
 
 
 @row(

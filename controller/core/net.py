@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
-from controller.core.row import Kind
+from controller.core.row import Kind, key_of
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ class Change(NamedTuple):
     @property
     def key(self) -> Any:
         row = self.old if self.new is None else self.new
-        return type(row).ROW.key(row)
+        return key_of(row)
 
 
 class Net:
@@ -88,7 +88,7 @@ class Net:
 
     def change(self, row: Any) -> Change:
         """The change that puts `row` there, whatever is there now."""
-        return Change(self.get(type(row), type(row).ROW.key(row)), row)
+        return Change(self.get(type(row), key_of(row)), row)
 
     def removal(self, row_type: type, key: Any) -> Change | None:
         """The change that removes a row, or None when it is not there."""

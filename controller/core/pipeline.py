@@ -69,7 +69,9 @@ FIELDS: dict[str, Field] = {}
 def field(name: str, register: int, offset: int, bits: int, lives: tuple[int, int], meaning: str) -> Field:
     """Declare a register field.  Raises LayoutError when it does not fit or meets another one while both live."""
     made = Field(name, register, offset, bits, lives[0], lives[1], meaning)
-    if not (0 <= register < 8 and 0 <= offset and bits > 0 and offset + bits <= 32):
+    if lives[0] > lives[1]:
+        raise LayoutError(f"{name}: its life ends before it begins")
+    if not (0 <= register < 8 and offset >= 0 and bits > 0 and offset + bits <= 32):
         raise LayoutError(f"{name}: bits {offset}..{offset + bits - 1} of reg{register} are not there")
     for other in FIELDS.values():
         apart = other.offset + other.bits <= offset or offset + bits <= other.offset
@@ -99,7 +101,8 @@ class Table:
     """One flow table: who owns it, where it is, and what its flows may match, write and lead to.
 
     `miss` is what a packet without a matching flow meets: NEXT (go on in the next stage that has a table), another
-    table, or DROP.  `reactive` tables are read back with their matches, and `restore` names what they stand for.
+    table, or DROP.  Flows of `reactive` tables are read back with
+    their matches, for they stand for something observed (see App.restore).
     """
 
     name: str
@@ -121,16 +124,19 @@ class Table:
     def flow(
         self,
         priority: int,
-        match: Mapping[Field | str, int | tuple[int, int]],
+        match: Mapping[Any, int | tuple[int, int]],
         actions: Iterable[Any],
         idle_timeout: int = 0,
     ) -> f.Flow:
-        """A flow of this table.  Raises LayoutError when it matches, writes or leads where the table does not say."""
+        """A flow of this table; `match` is {Field or header field's name: value or (value, mask)}.
+
+        Raises LayoutError when it matches, writes or leads where the table does not say.
+        """
         made = f.Flow(self.id, priority, f.match(self._wire(match)), _flat(actions), idle_timeout)
         self._check(made)
         return made
 
-    def _wire(self, match: Mapping[Field | str, int | tuple[int, int]]) -> dict[str, int | tuple[int, int]]:
+    def _wire(self, match: Mapping[Any, int | tuple[int, int]]) -> dict[str, int | tuple[int, int]]:
         wire: dict[str, int | tuple[int, int]] = {}
         for name, wanted in match.items():
             key = name.name if isinstance(name, Field) else name
@@ -251,10 +257,13 @@ def table(
             raise LayoutError(f"table {name}: no field is called {declared}")
     if on not in (INT, ETH):
         raise LayoutError(f"table {name}: no role is called {on}")
-    spell = lambda fields: frozenset(d.name if isinstance(d, Field) else d for d in fields)  # noqa: E731
     return LAYOUT.add(
-        Table(name, owner, on, stage, slot, spell(reads), spell(writes), tuple(leads), miss, reactive, meaning)
+        Table(name, owner, on, stage, slot, _spelt(reads), _spelt(writes), tuple(leads), miss, reactive, meaning)
     )
+
+
+def _spelt(fields: Iterable[Field | str]) -> frozenset[str]:
+    return frozenset(field.name if isinstance(field, Field) else field for field in fields)
 
 
 def goto(name: str) -> f.Goto:
@@ -285,7 +294,7 @@ def miss_flow(table: Table) -> f.Flow | None:
     if table.miss == DROP:
         return None
     target = LAYOUT.next(table) if table.miss == NEXT else LAYOUT.by_name[table.miss]
-    return f.Flow(table.id, 0, (), [f.Goto(target.id)]) if target else None
+    return table.flow(0, {}, [f.Goto(target.id)]) if target else None
 
 
 def check_layout() -> None:

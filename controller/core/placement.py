@@ -63,7 +63,7 @@ class Placement:
         )
 
     def update(self, net: Net, changes: Iterable[Change]) -> list[Change]:
-        """Apply the derived changes that follow from changes already in `net`; returns all of them, given ones first."""
+        """Apply the derived changes that follow from changes already in `net`; returns all, the given ones first."""
         done = list(changes)
         for row_type, triggers, resolver in self._layers:
             keys = dict.fromkeys(key for change in done for key in triggers(net, change))
@@ -96,14 +96,21 @@ class Placement:
                     yield from self._everywhere(net, network_id, port_id, change)
                     yield from ((known.dpid, port_id) for known in net.find(RemotePort, "port_id", port_id))
                 case NetworkOnSwitch(dpid, network_id):
-                    for want in net.find(WantedMac, "dpid+network_id", (dpid, network_id)):
-                        ports = net.find(Port, "network_id+mac_address", (network_id, want.mac))
-                        yield from ((dpid, port.id) for port in ports)
-                    yield from self._everything(net, dpid, network_id)
-                    known = net.find(RemotePort, "dpid+network_id", (dpid, network_id))
-                    yield from ((dpid, remote.port_id) for remote in known)
+                    yield from self._remote_ports_of(net, dpid, network_id)
+                case Segment():
+                    for on in net.find(NetworkOnSwitch, "network_id", row.network_id):
+                        yield from self._remote_ports_of(net, on.dpid, row.network_id)
                 case _:
                     pass
+
+    def _remote_ports_of(self, net: Net, dpid: int, network_id: str) -> Keys:
+        """The ports of a network that a switch may need to know, or has known."""
+        for want in net.find(WantedMac, "dpid+network_id", (dpid, network_id)):
+            ports = net.find(Port, "network_id+mac_address", (network_id, want.mac))
+            yield from ((dpid, port.id) for port in ports)
+        yield from self._everything(net, dpid, network_id)
+        known = net.find(RemotePort, "dpid+network_id", (dpid, network_id))
+        yield from ((dpid, remote.port_id) for remote in known)
 
     def _everywhere(self, net: Net, network_id: str, port_id: str, change: Change) -> Keys:
         """Proactive: a port concerns every switch that has its network."""
@@ -120,8 +127,8 @@ class Placement:
         port = _elsewhere(net, dpid, port_id)
         if port is None or not is_tunnelled(net, port.network_id):
             return None
-        wanted = self.settings.proactive or net.get(WantedMac, (dpid, port.network_id, port.mac_address))
-        return RemotePort(dpid, port_id, port.network_id) if wanted else None
+        wanted = net.get(WantedMac, (dpid, port.network_id, port.mac_address)) is not None
+        return RemotePort(dpid, port_id, port.network_id) if wanted or self.settings.proactive else None
 
     def _remote_addresses(self, net: Net, change: Change) -> Keys:
         for row in _both(change):
@@ -140,7 +147,8 @@ class Placement:
                 case NetworkOnSwitch(dpid, network_id):
                     wanted = net.find(WantedAddress, "dpid+network_id", (dpid, network_id))
                     known = net.find(RemoteAddress, "dpid+network_id", (dpid, network_id))
-                    yield from ((dpid, network_id, r.ip) for r in (*wanted, *known))
+                    yield from ((dpid, network_id, want.ip) for want in wanted)
+                    yield from ((dpid, network_id, remote.ip) for remote in known)
                     for _, port_id in self._everything(net, dpid, network_id):
                         port = net.get(Port, port_id)
                         if port is not None:
@@ -162,7 +170,7 @@ class Placement:
         owners = net.find(Port, "address", (network_id, ip))
         if not owners or _elsewhere(net, dpid, owners[0].id) is None:
             return None
-        if self.settings.proactive or net.get(WantedAddress, key):
+        if self.settings.proactive or net.get(WantedAddress, key) is not None:
             return RemoteAddress(dpid, network_id, ip, owners[0].id)
         return None
 
@@ -294,6 +302,8 @@ def _local_ports(net: Net, change: Change) -> Keys:
             case Interface():
                 if row.iface_id:
                     yield row.iface_id
+                # Whether the name tells whose VIF it is depends on there being no iface-id.
+                yield from _named(net, row.host, row.name)
             case OfPort():
                 yield from _claimed_by(net, row)
             case Switch(dpid):
@@ -313,8 +323,13 @@ def _claimed_by(net: Net, ofport: OfPort) -> Keys:
     interface = net.get(Interface, (switch.host, ofport.name))
     if interface is not None and interface.iface_id:
         yield interface.iface_id
-    yield from (port.id for port in net.find(Port, "tap", ofport.name))
-    yield from (port.id for port in net.find(Port, "interface_name", (switch.host, ofport.name)))
+    yield from _named(net, switch.host, ofport.name)
+
+
+def _named(net: Net, host: str, name: str) -> Keys:
+    """The ids of ports whose VIF would have that name."""
+    yield from (port.id for port in net.find(Port, "tap", name))
+    yield from (port.id for port in net.find(Port, "interface_name", (host, name)))
 
 
 def _local_port(net: Net, port_id: str) -> LocalPort | None:
@@ -355,9 +370,7 @@ def _by_name(net: Net, port: Port) -> Iterable[tuple[Switch, OfPort]]:
 
 
 def _chunks(net: Net, change: Change) -> Keys:
-    return (
-        (row.dpid, row.network_id, row.ofport >> CHUNK_BITS) for row in _both(change) if isinstance(row, LocalPort)
-    )
+    return ((row.dpid, row.network_id, row.ofport >> CHUNK_BITS) for row in _both(change) if isinstance(row, LocalPort))
 
 
 def _chunk(net: Net, key: tuple[int, str, int]) -> FloodChunk | None:

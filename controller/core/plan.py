@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from controller.core.net import Change, Net
+from controller.core.row import key_of
 from controller.core.settings import Settings
 
 T = TypeVar("T")
@@ -75,7 +76,7 @@ class Draft:
         return row
 
     def remove(self, row: Any) -> None:
-        key = type(row).ROW.key(row)
+        key = key_of(row)
         made = self._made.removal(type(row), key)
         if made is not None:
             self._made.apply(made)

@@ -11,7 +11,6 @@ from dataclasses import fields, is_dataclass
 from typing import Any, TextIO
 
 from controller.core import events, model
-
 from controller.core.net import Change
 from controller.core.row import KINDS
 from controller.core.settings import HostSettings, Settings
@@ -73,5 +72,3 @@ def _value(plain: Any) -> Any:
         return bytes.fromhex(plain["hex"])
     cls = _NAMED.get(name) or KINDS[name]
     return cls(**{key: _value(item) for key, item in plain.items() if key})
-
-

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, dataclass_transform
+from typing import Any, cast, dataclass_transform
 
 REQUIRED = MISSING
 
@@ -63,8 +63,8 @@ KINDS: dict[str, type] = {}
 
 
 def attr(
-    default: Any = MISSING,
     *,
+    default: Any = MISSING,
     name: str = "",
     post: bool = True,
     put: bool = True,
@@ -83,7 +83,7 @@ def attr(
     return field(default=default, metadata=metadata)
 
 
-def quiet(default: Any = MISSING) -> Any:
+def quiet(*, default: Any = MISSING) -> Any:
     """Declare a field that no client sees and no flow depends on."""
     return field(default=default, metadata={"quiet": True})
 
@@ -96,6 +96,11 @@ def index(*names: str, each: Callable[[Any], Iterable[Any]] | None = None) -> In
         name = names[0]
         return Index(name, lambda row: (getattr(row, name),))
     return Index("+".join(names), lambda row: (tuple(getattr(row, n) for n in names),))
+
+
+def key_of(row: Any) -> Any:
+    """The key of a row: the value of its key field, or a tuple of them."""
+    return type(row).ROW.key(row)
 
 
 def _key(names: tuple[str, ...]) -> Callable[[Any], Any]:
@@ -111,9 +116,9 @@ def row(*, key: str | tuple[str, ...], indexes: Iterable[Index] = (), store: boo
     names = (key,) if isinstance(key, str) else tuple(key)
 
     def decorate(cls: type) -> type:
-        made = dataclass(frozen=True, slots=True)(cls)
+        made: Any = dataclass(frozen=True, slots=True)(cls)
         declared = fields(made)
-        made.ROW = Kind(  # type: ignore[attr-defined]
+        made.ROW = Kind(
             name=made.__name__,
             key=_key(names),
             key_fields=names,
@@ -123,7 +128,7 @@ def row(*, key: str | tuple[str, ...], indexes: Iterable[Index] = (), store: boo
             attributes=tuple((f.name, f.metadata["attr"]) for f in declared if "attr" in f.metadata),
         )
         KINDS[made.__name__] = made
-        return made
+        return cast(type, made)
 
     return decorate
 

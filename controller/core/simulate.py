@@ -109,14 +109,15 @@ class ModelSwitch:
     """A bridge's flow tables and meters.
 
     `ports` are its OpenFlow ports by number, with their names; an output to a port that is not among them goes nowhere.
-    None: every port is there.  `foreign` are flows of somebody else, as (table, priority, OXM hex); they match nothing.
+    None: every port is there. `foreign` are flows of somebody else, as (table, priority,
+    cookie, OXM hex); they match nothing.
     """
 
     def __init__(
         self,
         flows: Iterable[f.Flow] = (),
         ports: Mapping[int, str] | None = None,
-        foreign: Iterable[tuple[int, int, str]] = (),
+        foreign: Iterable[tuple[int, int, int, str]] = (),
         meters: Iterable[f.Meter] = (),
     ) -> None:
         self.ports = ports
@@ -138,7 +139,7 @@ class ModelSwitch:
             Installed(flow.table, flow.priority, flow.cookie, "", _fields(flow) if flow.table in reactive else ())
             for flow in self.flows
         ]
-        return (*ours, *(Installed(table, priority, 0, oxm) for table, priority, oxm in sorted(self.foreign)))
+        return (*ours, *(Installed(*entry) for entry in sorted(self.foreign)))
 
     def apply(self, mods: FlowMods) -> None:
         """Carry out a bundle as a switch does: all of it, or (Refused) nothing.

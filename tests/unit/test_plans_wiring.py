@@ -102,3 +102,16 @@ def test_binding_leaves_other_faults_alone():
     for _ in range(2):
         cloud.run(wiring.clear_fault, "Port", port.id)
     assert cloud.net.get(Fault, ("Port", port.id)) is None
+
+
+def test_a_bridge_has_one_host_and_a_host_that_lost_all_its_bridges_goes():
+    cloud = Cloud()
+    port = cloud.port(cloud.network())
+    cloud.run(wiring.describe_host, Host("10.0.0.1", bridges=(("br-int", 1), ("br-eth1", 2))))
+    cloud.run(wiring.bind, [(port.id, "10.0.0.1")])
+    cloud.run(wiring.describe_host, Host("compute1", bridges=(("br-int", 1),), managed=True))
+    assert cloud.net.get(Host, "10.0.0.1").bridges == (("br-eth1", 2),)
+    assert cloud.net.get(Binding, port.id).host == "10.0.0.1"
+    cloud.run(wiring.describe_host, Host("compute1", bridges=(("br-eth1", 2), ("br-int", 1)), managed=True))
+    assert [host.name for host in cloud.net.all(Host)] == ["compute1"]
+    assert not list(cloud.net.all(Binding)) and not list(cloud.net.all(LocalVlan))

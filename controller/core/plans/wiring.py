@@ -75,8 +75,25 @@ def activate(draft: Draft, port_ids: Iterable[str]) -> None:
 
 
 def describe_host(draft: Draft, host: Host) -> None:
-    """A host said what it is."""
+    """A host said what it is.  A bridge has one host: one that had it is without it from now on, and goes when
+    it has none left (it was told by its address before it dialled in, or has a new name)."""
+    for _, dpid in host.bridges:
+        for other in draft.find(Host, "bridge", dpid):
+            if other.name != host.name:
+                _take_bridge(draft, other, dpid)
     draft.put(host)
+
+
+def _take_bridge(draft: Draft, host: Host, dpid: int) -> None:
+    left = tuple(bridge for bridge in host.bridges if bridge[1] != dpid)
+    if left:
+        draft.put(replace(host, bridges=left))
+        return
+    draft.remove(host)
+    for binding in draft.find(Binding, "host", host.name):
+        draft.remove(binding)
+    for vlan in draft.find(LocalVlan, "host", host.name):
+        draft.remove(vlan)
 
 
 def set_fault(draft: Draft, kind: str, id: str, reason: str) -> None:

@@ -26,6 +26,20 @@ def unpack(layout: str, data: bytes, offset: int) -> tuple[int, ...]:
         raise Malformed(f"message of {len(data)} bytes is cut off: {error}") from None
 
 
+def speaks(hello: bytes, version: int) -> bool:
+    """Whether the sender of a hello speaks a version: by its bitmap where it has one, else by its header, which is of
+    the highest one (OpenFlow 1.4, 7.5.1)."""
+    offset = 8
+    while offset < len(hello):
+        kind, length = unpack("!HH", hello, offset)
+        if length < 4 or offset + length > len(hello):
+            raise Malformed(f"a hello element of {length} bytes")
+        if kind == ofp.OFPHET_VERSIONBITMAP and length >= 8:
+            return bool(unpack("!I", hello, offset + 4)[0] >> version & 1)
+        offset += length + -length % 8
+    return hello[0] >= version
+
+
 def match_end(data: bytes, offset: int) -> tuple[int, int]:
     """Where the OXM fields of a match at `offset` end, and where what follows its padding begins."""
     kind, length = unpack("!HH", data, offset)

@@ -158,13 +158,13 @@ def flow_delete(table: int, cookie: int, xid: int) -> bytes:
     )
 
 
-def foreign_delete(table: int, priority: int, match: str, xid: int) -> bytes:
-    """Delete one flow that is not ours by its exact slot, its match as it was read."""
+def foreign_delete(table: int, priority: int, cookie: int, match: str, xid: int) -> bytes:
+    """Delete one flow that is not ours by its exact slot and cookie, its match as it was read."""
     body = wrap_match(bytes.fromhex(match))
     return (
         _FLOW_MOD.pack(
-            *(VERSION, ofp.OFPT_FLOW_MOD, _FLOW_MOD.size + len(body), xid, 0, 0, table, ofp.OFPFC_DELETE_STRICT),
-            *(0, 0, priority, ofp.OFP_NO_BUFFER, ofp.OFPP_ANY, ofp.OFPG_ANY, 0, 0),
+            *(VERSION, ofp.OFPT_FLOW_MOD, _FLOW_MOD.size + len(body), xid, cookie, f.COOKIE_MASK, table),
+            *(ofp.OFPFC_DELETE_STRICT, 0, 0, priority, ofp.OFP_NO_BUFFER, ofp.OFPP_ANY, ofp.OFPG_ANY, 0, 0),
         )
         + body
     )
@@ -185,7 +185,7 @@ def bundle_control(bundle: int, kind: int, xid: int) -> bytes:
 
 
 def meter_mod(command: int, meter: int, rate: int, xid: int) -> bytes:
-    """Add, modify or delete (rate ignored) a meter of packets per second with one drop band (OpenFlow 1.4, 7.3.4.4)."""
+    """Add, modify or delete (rate ignored) a meter of packets a second with one drop band (OpenFlow 1.4, 7.3.4.4)."""
     bands = b"" if command == ofp.OFPMC_DELETE else struct.pack("!HHIII", ofp.OFPMBT_DROP, 16, rate, 0, 0)
     flags = ofp.OFPMF_PKTPS if bands else 0
     return header(ofp.OFPT_METER_MOD, 16 + len(bands), xid) + struct.pack("!HHI", command, flags, meter) + bands
@@ -237,10 +237,22 @@ def set_async(xid: int) -> bytes:
     return header(ofp.OFPT_SET_ASYNC, 8 + len(body), xid) + body
 
 
+def set_config(xid: int) -> bytes:
+    """Want packets whole.  A connection of type `service` gets no asynchronous message before it has said so."""
+    return header(ofp.OFPT_SET_CONFIG, 12, xid) + struct.pack("!HH", ofp.OFPC_FRAG_NORMAL, ofp.OFPCML_NO_BUFFER)
+
+
 def hello(xid: int) -> bytes:
     """Hello with the version bitmap: OpenFlow 1.4 and no other (OpenFlow 1.4, 7.5.1)."""
     element = struct.pack("!HHI", ofp.OFPHET_VERSIONBITMAP, 8, 1 << VERSION)
     return header(ofp.OFPT_HELLO, 16, xid) + element
+
+
+def hello_failed(version: int, xid: int, reason: str) -> bytes:
+    """The error that ends a connection whose ends have no version in common (OpenFlow 1.4, 7.5.4.1)."""
+    text = reason.encode()
+    head = struct.pack("!BBHI", version, ofp.OFPT_ERROR, 12 + len(text), xid)
+    return head + struct.pack("!HH", ofp.OFPET_HELLO_FAILED, ofp.OFPHFC_INCOMPATIBLE) + text
 
 
 OXM_HEADERS: dict[bytes, str] = {match_field(name, 0, None)[:4]: name for name in f.FIELDS}

@@ -24,6 +24,8 @@ QUEUE_LIMIT = 256 * 1024 * 1024
 """Bytes waiting for one bridge at which its connection is given up: it is read anew when it is back."""
 PROBE_TIME = 2.0
 """Seconds a connected bridge has to answer when another connection claims its dpid."""
+FAREWELL = 1.0
+"""Seconds that a connection which must end is given to take the error that says why."""
 
 
 class Connection:
@@ -66,6 +68,7 @@ class OpenFlowServer:
         self._reactive = reactive
         self._switches: dict[int, Connection] = {}
         self._connections: set[Connection] = set()
+        self._stopped = False
         host, _, port = address.rpartition(":")
         host = host.strip("[]")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -81,6 +84,7 @@ class OpenFlowServer:
         hub.spawn(self._clock)
 
     def stop(self) -> None:
+        self._stopped = True
         self._listener.close()
         for connection in list(self._connections):
             connection.close("the controller stops")
@@ -106,13 +110,18 @@ class OpenFlowServer:
     # -- green threads ------------------------------------------------------------------------------------------------
 
     def _accept(self) -> None:
-        while True:
+        while not self._stopped:
             try:
                 sock, peer = self._listener.accept()
-            except OSError:
-                return
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection = Connection(sock, Session(peer[0], self._reactive, time.monotonic()))
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            except OSError as error:
+                if not self._stopped:
+                    # Out of file descriptors, or the peer has gone already: the next one may do better.
+                    LOG.error("a connection can't be accepted: %s", error)
+                    hub.sleep(0.5)
+                continue
+            address = peer[0].removeprefix("::ffff:").partition("%")[0]
+            connection = Connection(sock, Session(address, self._reactive, time.monotonic()))
             self._connections.add(connection)
             hub.spawn(self._write, connection)
             hub.spawn(self._read, connection)
@@ -127,10 +136,21 @@ class OpenFlowServer:
                 if session.dpid and not known:
                     self._welcome(connection)
                 self._collect(connection)
-        except (Closed, OSError) as error:
+        except Closed as error:
+            reason = str(error)
+            self._bid_farewell(connection)
+        except OSError as error:
             reason = str(error)
         finally:
             self._gone(connection, connection.closing or reason)
+
+    @staticmethod
+    def _bid_farewell(connection: Connection) -> None:
+        """Let the last words of a session that ends get out."""
+        connection.flush()
+        deadline = time.monotonic() + FAREWELL
+        while connection.queued and not connection.closing and time.monotonic() < deadline:
+            hub.sleep(0.01)
 
     def _write(self, connection: Connection) -> None:
         try:
@@ -166,20 +186,26 @@ class OpenFlowServer:
     def _welcome(self, connection: Connection) -> None:
         """Take a bridge in, unless its dpid is that of another one that is alive."""
         session = connection.session
-        other = self._switches.get(session.dpid)
-        if other is not None:
-            asked = time.monotonic()
-            other.session.probe(asked)
-            other.flush()
-            while time.monotonic() - asked < PROBE_TIME and other.session.heard < asked and not other.closing:
-                hub.sleep(TICK)
-            if other.session.heard >= asked:
+        while (other := self._switches.get(session.dpid)) is not None:
+            if self._answers(other):
                 raise Closed(f"dpid {session.dpid:016x} is connected already, from {other.session.address}")
             other.close("another connection has its dpid, and it does not answer")
             self._gone(other, other.closing)
+        if connection.closing:
+            raise Closed(connection.closing)
         self._switches[session.dpid] = connection
         LOG.info("bridge %016x connected from %s", session.dpid, session.address)
         session.begin()
+
+    @staticmethod
+    def _answers(connection: Connection) -> bool:
+        """Whether a connected bridge still gives a sign of life."""
+        asked = time.monotonic()
+        connection.session.probe(asked)
+        connection.flush()
+        while time.monotonic() - asked < PROBE_TIME and connection.session.heard < asked and not connection.closing:
+            hub.sleep(TICK)
+        return connection.session.heard >= asked
 
     def _gone(self, connection: Connection, reason: str) -> None:
         if connection not in self._connections:

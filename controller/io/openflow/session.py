@@ -60,10 +60,12 @@ class Session:
         self.ready = False
         self.out: list[bytes] = []
         self.events: list[Event] = []
-        self.started = self.heard = now
+        self.heard = now
         self._reactive = reactive
         self._buffer = b""
         self._greeted = False
+        self._begun = False
+        self._answered = now
         self._xid = 0
         self._echoed = now
         self._bundles: dict[int, Bundle] = {}
@@ -72,6 +74,7 @@ class Session:
         self._parts: dict[int, list[bytes]] = {}
         self._reading = False
         self._read_serial = 0
+        self._read_xid = 0
         self._ports: dict[int, PortDesc] = {}
         self._meters: dict[int, int] = {}
         self._suspect: set[int] = set()
@@ -120,7 +123,7 @@ class Session:
 
     def tick(self, now: float) -> None:
         """Time passed.  Raises Closed when the bridge does not answer."""
-        if not self.ready and now - self.started > HANDSHAKE_TIMEOUT:
+        if not self.ready and now - self._answered > HANDSHAKE_TIMEOUT:
             raise Closed(f"no answer to the handshake in {HANDSHAKE_TIMEOUT:.0f} s")
         if now - self.heard > SILENCE_LIMIT:
             raise Closed(f"silent for {SILENCE_LIMIT:.0f} s")
@@ -150,12 +153,16 @@ class Session:
         self.out.append(encode.header(ofp.OFPT_ECHO_REQUEST, 8, self._next_xid()))
 
     def read(self) -> None:
-        """Read the bridge's meters and flows; the answer becomes SwitchUp or Reread."""
+        """Read the bridge's meters and flows (once more, if it is being read); the answer becomes SwitchUp or Reread."""
+        if self._reading:
+            self._reread_at = 0.0
+            return
         self._reread_at = None
         self._reading = True
         self._read_serial = self._sent_serial
         self.out.append(encode.meter_config_request(self._next_xid()))
-        self.out.append(encode.flow_stats_request(self._next_xid()))
+        self._read_xid = self._next_xid()
+        self.out.append(encode.flow_stats_request(self._read_xid))
 
     def send(self, mods: FlowMods) -> None:
         """Send a bundle; its acknowledgement becomes Acknowledged, a refusal SwitchError."""
@@ -165,6 +172,8 @@ class Session:
             self._meters[meter.id] = meter.rate
             self.out.append(encode.meter_mod(command, meter.id, meter.rate, self._next_xid()))
         bundle, parts = self._bundle(mods)
+        if bundle.failed:
+            return  # one of its flows can't be said; the others come again without it
         self._next_bundle = number = self._next_bundle % 0xFFFFFFFE + 1
         self._bundles[number] = bundle
         self.out.append(encode.bundle_control(number, ofp.OFPBCT_OPEN_REQUEST, self._next_xid()))
@@ -195,19 +204,29 @@ class Session:
     # -- messages -----------------------------------------------------------------------------------------------------
 
     def _hello(self, xid: int, data: bytes) -> None:
-        if data[0] < encode.VERSION:
-            raise Closed(f"the bridge speaks OpenFlow up to version {data[0]:#x}; add OpenFlow14 to its protocols")
+        """Agree on a version, or say that there is none (OpenFlow 1.4, 6.3.1)."""
+        if not decode.speaks(data, encode.VERSION):
+            reason = f"the bridge does not offer OpenFlow 1.4 (its hello is of version {data[0]:#x})"
+            self.out.append(encode.hello_failed(min(data[0], encode.VERSION), xid, reason))
+            raise Closed(f"{reason}; add OpenFlow14 to its protocols")
         self._greeted = True
+        self._answered = self.heard
         self.out.append(encode.header(ofp.OFPT_FEATURES_REQUEST, 8, self._next_xid()))
 
     def _echo_request(self, xid: int, data: bytes) -> None:
         self.out.append(encode.header(ofp.OFPT_ECHO_REPLY, len(data), xid) + data[8:])
 
     def _features(self, xid: int, data: bytes) -> None:
-        (self.dpid,) = decode.unpack("!Q", data, 8)
+        (dpid,) = decode.unpack("!Q", data, 8)
+        if not dpid or self.dpid not in (0, dpid):
+            raise Closed(f"the bridge says that its dpid is {dpid:016x}, after {self.dpid:016x}")
+        self.dpid = dpid
+        self._answered = self.heard
 
     def begin(self) -> None:
         """The bridge is accepted: be told of changes from now on, then read it."""
+        self._begun = True
+        self.out.append(encode.set_config(self._next_xid()))
         self.out.append(encode.set_async(self._next_xid()))
         self.out.append(encode.flow_monitor_request(self._next_xid()))
         self.out.append(encode.port_desc_request(self._next_xid()))
@@ -215,6 +234,9 @@ class Session:
 
     def _multipart(self, xid: int, data: bytes) -> None:
         kind, flags = decode.unpack("!HH", data, 8)
+        if not self._begun:
+            raise Closed("an answer to what was not asked")
+        self._answered = self.heard
         if kind == ofp.OFPMP_FLOW_MONITOR:
             self._flow_updates(data[16:])
             return
@@ -284,6 +306,8 @@ class Session:
             raise Closed(f"the bridge refuses OpenFlow 1.4: {name}; add OpenFlow14 to its protocols")
         if not self.ready:
             raise Closed(f"the bridge refuses the handshake: {name}")
+        if self._reading and xid == self._read_xid:
+            raise Closed(f"the bridge can't be read: {name}")
         for number, bundle in list(self._bundles.items()):
             if bundle.first_xid <= xid < bundle.first_xid + len(bundle.cookies):
                 self._refuse(bundle, bundle.cookies[xid - bundle.first_xid], name)
