@@ -7,6 +7,7 @@ of None is exact.  Actions are tagged tuples, so that equal ones are one value t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -169,14 +170,20 @@ class Meter(NamedTuple):
 
 def match(fields: Mapping[str, int | tuple[int, int]]) -> Match:
     """Put fields in order: {"in_port": 3, "vlan_vid": (0x1000, 0x1000)}.  Raises ValueError when a value won't fit."""
-    made = []
-    for name, wanted in sorted(fields.items(), key=lambda item: ORDER[item[0]]):
-        value, mask = wanted if isinstance(wanted, tuple) else (wanted, None)
-        limit = 1 << FIELDS[name].bits
-        if not 0 <= value < limit or (mask is not None and (value & ~mask or not 0 < mask < limit)):
-            raise ValueError(f"{name}={value:#x}/{mask} does not fit {FIELDS[name].bits} bits and its mask")
-        made.append((name, value, None if mask == limit - 1 else mask))
-    return tuple(made)
+    names = sorted(fields, key=ORDER.__getitem__)
+    return tuple(match_field(name, fields[name], 1 << FIELDS[name].bits) for name in names)
+
+
+def match_field(name: str, wanted: int | tuple[int, int], limit: int) -> tuple[str, int, int | None]:
+    """One field of a match; `limit` is the first value that does not fit.  Raises ValueError for one that doesn't."""
+    value, mask = wanted if isinstance(wanted, tuple) else (wanted, None)
+    if not 0 <= value < limit or (mask is not None and (value & ~mask or not 0 < mask < limit)):
+        raise ValueError(f"{name}={value:#x}/{mask} does not fit {FIELDS[name].bits} bits and its mask")
+    return name, value, None if mask == limit - 1 else mask
+
+
+_text = lru_cache(maxsize=1 << 16)(tuple.__repr__)
+"""The text of an action, for cookies: flows share most of theirs."""
 
 
 class Flow:
@@ -188,7 +195,7 @@ class Flow:
         self.slot: Slot = (table, priority, match)
         self.actions: Actions = tuple(actions)
         self.idle_timeout = idle_timeout
-        text = repr((self.slot, self.actions, idle_timeout))
+        text = f"{self.slot!r}{idle_timeout}{''.join(map(_text, self.actions))}"
         self.cookie = OURS << 56 | int.from_bytes(blake2b(text.encode(), digest_size=7).digest(), "big")
 
     @property

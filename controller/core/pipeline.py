@@ -53,14 +53,7 @@ class Field:
     first: int
     last: int
     meaning: str
-
-    @property
-    def wire(self) -> str:
-        return f"reg{self.register}"
-
-    @property
-    def whole(self) -> bool:
-        return self.offset == 0 and self.bits == 32
+    wire: str
 
 
 FIELDS: dict[str, Field] = {}
@@ -68,7 +61,7 @@ FIELDS: dict[str, Field] = {}
 
 def field(name: str, register: int, offset: int, bits: int, lives: tuple[int, int], meaning: str) -> Field:
     """Declare a register field.  Raises LayoutError when it does not fit or meets another one while both live."""
-    made = Field(name, register, offset, bits, lives[0], lives[1], meaning)
+    made = Field(name, register, offset, bits, lives[0], lives[1], meaning, f"reg{register}")
     if lives[0] > lives[1]:
         raise LayoutError(f"{name}: its life ends before it begins")
     if not (0 <= register < 8 and offset >= 0 and bits > 0 and offset + bits <= 32):
@@ -101,8 +94,7 @@ class Table:
     """One flow table: who owns it, where it is, and what its flows may match, write and lead to.
 
     `miss` is what a packet without a matching flow meets: NEXT (go on in the next stage that has a table), another
-    table, or DROP.  Flows of `reactive` tables are read back with
-    their matches, for they stand for something observed (see App.restore).
+    table, or DROP.  Flows of `reactive` tables are read back with their matches: they stand for something observed.
     """
 
     name: str
@@ -117,9 +109,10 @@ class Table:
     reactive: bool
     meaning: str
 
-    @property
-    def id(self) -> int:
-        return SLOTS * self.stage + self.slot
+    def __post_init__(self) -> None:
+        self.id = SLOTS * self.stage + self.slot
+        self._granted: set[Any] = set()
+        self._shapes: dict[tuple[Any, ...], Shape] = {}
 
     def flow(
         self,
@@ -132,53 +125,90 @@ class Table:
 
         Raises LayoutError when it matches, writes or leads where the table does not say.
         """
-        made = f.Flow(self.id, priority, f.match(self._wire(match)), _flat(actions), idle_timeout)
-        self._check(made)
-        return made
+        flat = _flat(actions)
+        for action in flat:
+            claim = _CLAIMS[type(action)](action)
+            if claim is not None and claim not in self._granted:
+                self._grant(action)
+                self._granted.add(claim)
+        return f.Flow(self.id, priority, self._match(match), flat, idle_timeout)
 
-    def _wire(self, match: Mapping[Any, int | tuple[int, int]]) -> dict[str, int | tuple[int, int]]:
-        wire: dict[str, int | tuple[int, int]] = {}
-        for name, wanted in match.items():
-            key = name.name if isinstance(name, Field) else name
-            if key not in self.reads:
-                raise LayoutError(f"table {self.name} does not declare a match on {key}")
-            if isinstance(name, str):
-                wire[name] = wanted
+    def _match(self, match: Mapping[Any, int | tuple[int, int]]) -> f.Match:
+        """The match in wire fields and their order; what depends on its keys alone is worked out once."""
+        keys = tuple(match)
+        shape = self._shapes.get(keys)
+        if shape is None:
+            shape = self._shapes[keys] = self._shape(keys)
+        made = []
+        for name, mask, limit, parts in shape:
+            if parts is None:
+                made.append(f.match_field(name, match[name], limit))
                 continue
-            if not isinstance(wanted, int) or wanted >> name.bits:
-                raise LayoutError(f"{name.name}={wanted!r} does not fit {name.bits} bits")
-            value, mask = wanted << name.offset, ((1 << name.bits) - 1) << name.offset
-            old = wire.get(name.wire, (0, 0))
-            assert isinstance(old, tuple)
-            wire[name.wire] = (value | old[0], mask | old[1])
-        return wire
+            whole = 0
+            for key, top in parts:
+                value = match[key]
+                if not isinstance(value, int) or not 0 <= value < top:
+                    raise LayoutError(f"{key.name}={value!r} does not fit {key.bits} bits")
+                whole |= value << key.offset
+            made.append((name, whole, mask))
+        return tuple(made)
 
-    def _check(self, made: f.Flow) -> None:
-        for action in made.actions:
-            match action:
-                case f.Goto(table) | f.Resubmit(table):
-                    if table not in LAYOUT.reachable(self):
-                        raise LayoutError(f"table {self.name} does not declare that it leads to table {table}")
-                    if isinstance(action, f.Goto) and table <= self.id:
-                        raise LayoutError(f"table {self.name}: goto {table} would go back (OpenFlow 1.4, 5.1.1)")
-                case f.Load(name, offset, bits):
-                    if not any(n in self.writes for n in _names(name, offset, bits)):
-                        raise LayoutError(f"table {self.name} does not declare a write of {name}[{offset}..]")
-                case f.SetField(name, _) | f.Move(_, name):
-                    if name not in self.writes:
-                        raise LayoutError(f"table {self.name} does not declare a write of {name}")
-                case _:
-                    pass
+    def _shape(self, keys: tuple[Any, ...]) -> Shape:
+        registers: dict[str, list[tuple[Field, int]]] = {}
+        parts: list[tuple[str, int | None, int, list[tuple[Field, int]] | None]] = []
+        for key in keys:
+            name = key.name if isinstance(key, Field) else key
+            if name not in self.reads:
+                raise LayoutError(f"table {self.name} does not declare a match on {name}")
+            if isinstance(key, Field):
+                registers.setdefault(key.wire, []).append((key, 1 << key.bits))
+            else:
+                parts.append((key, None, 1 << f.FIELDS[key].bits, None))
+        for wire, fields in registers.items():
+            mask = sum((top - 1) << field.offset for field, top in fields)
+            parts.append((wire, None if mask == 0xFFFFFFFF else mask, 1 << 32, fields))
+        return tuple(sorted(parts, key=lambda part: f.ORDER[part[0]]))
+
+    def _grant(self, action: f.Action) -> None:
+        """Raise LayoutError unless the table says that its flows do this."""
+        match action:
+            case f.Goto(table) | f.Resubmit(table):
+                if table not in LAYOUT.reachable(self):
+                    raise LayoutError(f"table {self.name} does not declare that it leads to table {table}")
+                if isinstance(action, f.Goto) and table <= self.id:
+                    raise LayoutError(f"table {self.name}: goto {table} would go back (OpenFlow 1.4, 5.1.1)")
+            case f.Load(name, offset, bits):
+                fields = (n for n, d in FIELDS.items() if (d.wire, d.offset, d.bits) == (name, offset, bits))
+                if not any(field in self.writes for field in fields):
+                    raise LayoutError(f"table {self.name} does not declare a write of {name}[{offset}..]")
+            case f.SetField(name, _) | f.Move(_, name):
+                if name not in self.writes:
+                    raise LayoutError(f"table {self.name} does not declare a write of {name}")
+            case _:
+                pass
 
 
-def _names(register: str, offset: int, bits: int) -> list[str]:
-    return [n for n, d in FIELDS.items() if (d.wire, d.offset, d.bits) == (register, offset, bits)]
+Shape = tuple[tuple[str, int | None, int, "list[tuple[Field, int]] | None"], ...]
+"""Per wire field of a match: its name, its mask (None: exact), its limit, and the register fields that make it up."""
+
+_CLAIMS: dict[type, Any] = {
+    f.Goto: lambda action: ("goto", action.table),
+    f.Resubmit: lambda action: ("resubmit", action.table),
+    f.Load: lambda action: action[:3],
+    f.SetField: lambda action: action.field,
+    f.Move: lambda action: action.target,
+    **dict.fromkeys(
+        (f.Output, f.OutputReg, f.Controller, f.PushVlan, f.PopVlan, f.Metered),
+        lambda action: None,
+    ),
+}
+"""What an action claims of its table's declaration: the same for many actions, so it is checked once."""
 
 
 def _flat(actions: Iterable[Any]) -> list[f.Action]:
     made: list[f.Action] = []
     for action in actions:
-        made.append(action) if hasattr(action, "tag") else made.extend(action)
+        made.append(action) if type(action) in _CLAIMS else made.extend(action)
     return made
 
 
