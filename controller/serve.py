@@ -27,6 +27,7 @@ from controller.core.pipeline import LAYOUT
 from controller.core.record import write_event
 from controller.core.row import KINDS
 from controller.io.loop import Loop
+from controller.io.openflow.encode import digest
 from controller.io.openflow.server import OpenFlowServer
 from controller.io.ovsdb import OvsdbServer
 from controller.io.store import Store, StoreError, Unavailable
@@ -69,7 +70,7 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     stack.callback(store.close)
     kinds: list[Any] = list(KINDS.values())
     rows = [row for kind in kinds if kind.ROW.store for row in store.net.all(kind)]
-    machine = Machine(apps, config.settings, rows)
+    machine = Machine(apps, config.settings, rows, digest)
     loop = Loop(machine, store, Unavailable, _recording(record, config, rows, stack))
     loop.openflow = openflow = _listening("OpenFlow", config.openflow, lambda where: _openflow(where, loop))
     stack.callback(openflow.stop)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from controller.core.effects import Propose
+from controller.core.faults import Faults
 from controller.core.ledger import Ledger
 from controller.core.model import INT, Binding, Fault, LocalPort, Port, Switch
 from controller.core.net import Change, Net
@@ -18,7 +19,8 @@ from controller.core.net import Change, Net
 class Bindings:
     """Compares observed places of ports with stored ones, and waits for acknowledgements."""
 
-    def __init__(self) -> None:
+    def __init__(self, faults: Faults) -> None:
+        self.faults = faults
         self._waiting: dict[str, dict[int, int]] = {}
         self._by_switch: dict[int, dict[str, None]] = {}
 
@@ -32,7 +34,7 @@ class Bindings:
             if local is not None:
                 if binding is None or binding.host != local.host:
                     bind[port_id] = local.host
-                elif not binding.active and self._usable(net, port_id):
+                elif self._due(net, binding):
                     self._wait(net, port_id, local, flushed, ledgers)
             elif binding is not None and net.has(Switch, "host+role", (binding.host, INT)):
                 unbind[port_id] = binding.host
@@ -58,9 +60,10 @@ class Bindings:
         return found
 
     @staticmethod
-    def _usable(net: Net, port_id: str) -> bool:
-        port = net.get(Port, port_id)
-        return port is not None and port.admin_state_up and net.get(Fault, ("Port", port_id)) is None
+    def _due(net: Net, binding: Binding) -> bool:
+        """Whether acknowledgements would change anything: the port is to become ACTIVE, or to lose an old fault."""
+        port, faulty = net.get(Port, binding.port_id), net.get(Fault, ("Port", binding.port_id)) is not None
+        return port is not None and port.admin_state_up and (faulty or not binding.active)
 
     def _wait(self, net: Net, port_id: str, local: LocalPort, flushed: list[int], ledgers: Any) -> None:
         """Wait for the port's own switch, its host's provider bridges, and all that are still to acknowledge."""
@@ -89,15 +92,21 @@ class Bindings:
                 self._waiting.get(port_id, {}).pop(dpid, None)
                 del self._by_switch[dpid][port_id]
 
+    def settled(self, dpid: int) -> None:
+        """A switch has all its flows and nothing more to acknowledge."""
+        for port_id in self._by_switch.pop(dpid, ()):
+            self._waiting.get(port_id, {}).pop(dpid, None)
+
     def arrived(self, net: Net) -> list[Propose]:
-        """The ports that wait for nothing any more are ACTIVE."""
-        ready = [port_id for port_id, due in self._waiting.items() if not due]
+        """The ports that wait for nothing any more are ACTIVE, and rid of a fault that only is stored."""
+        ready = [id for id, due in self._waiting.items() if not due and not self.faults.has(("Port", id))]
         for port_id in ready:
             del self._waiting[port_id]
-        active = []
-        for port_id in ready:
-            binding = net.get(Binding, port_id)
-            plugged = binding is not None and net.get(LocalPort, port_id) is not None
-            if binding is not None and plugged and not binding.active and self._usable(net, port_id):
-                active.append(port_id)
-        return [Propose("activate", tuple(active))] if active else []
+        sound = tuple(port_id for port_id in ready if self._present(net, port_id))
+        over = [Propose("clear_fault", ("Port", id)) for id in sound if net.get(Fault, ("Port", id)) is not None]
+        return [*over, Propose("activate", sound)] if sound else []
+
+    @staticmethod
+    def _present(net: Net, port_id: str) -> bool:
+        binding = net.get(Binding, port_id)
+        return binding is not None and net.get(LocalPort, port_id) is not None and Bindings._due(net, binding)

@@ -45,7 +45,7 @@ class Installed(NamedTuple):
     """A flow found on a switch: its match is kept only where it matters (as OXM bytes, in hex).
 
     `match` is set for flows that are not ours; `fields` (register and header fields by name, whole values) for flows
-    of tables declared reactive.
+    of tables declared reactive; `digest` tells what a flow of ours does, as the bytes of its instructions do.
     """
 
     table: int
@@ -53,6 +53,7 @@ class Installed(NamedTuple):
     cookie: int
     match: str = ""
     fields: tuple[tuple[str, int], ...] = ()
+    digest: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

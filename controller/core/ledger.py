@@ -7,7 +7,7 @@ match, so nothing that is not ours can be hit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from controller.core.effects import FlowMods
@@ -16,6 +16,7 @@ from controller.core.flow import Flow, Meter, Slot, is_ours
 
 Owner = tuple[Any, Any]
 Claims = dict[Owner, Flow]
+Digest = Callable[[Flow], int]
 
 
 def _rank(owner: Owner) -> tuple[str, str]:
@@ -23,11 +24,13 @@ def _rank(owner: Owner) -> tuple[str, str]:
 
 
 class Sent(NamedTuple):
-    """A bundle on its way: what its slots held before, should the switch refuse it."""
+    """A bundle on its way, should the switch refuse it: what its slots held before, and what else was to go."""
 
     serial: int
     before: dict[Slot, int | None]
-    meters: dict[int, int | None]
+    meters: frozenset[int]
+    stale: tuple[tuple[int, int], ...]
+    foreign: tuple[tuple[int, int, int, str], ...]
 
 
 class Reading(NamedTuple):
@@ -42,10 +45,12 @@ class Ledger:
     """Desired and installed flows of one switch.
 
     `open`: it is connected and was read.  `owns_all`: flows that are not ours have no place on it (br-int).
+    `digest` gives what an installed flow of ours must read as; without one, its cookie is believed.
     """
 
-    def __init__(self, dpid: int) -> None:
+    def __init__(self, dpid: int, digest: Digest | None = None) -> None:
         self.dpid = dpid
+        self._digest = digest
         self.owns_all = False
         self.open = False
         self.sent = 0
@@ -54,9 +59,12 @@ class Ledger:
         self.owners: dict[Slot, Owner] = {}
         self.contested: dict[Slot, Claims] = {}
         self.refused: dict[Slot, int] = {}
+        self._retry: set[Slot] = set()
+        self._healed: list[Slot] = []
         self._installed: dict[Slot, int] = {}
         self._meters: dict[int, int] = {}
         self._wanted_meters: dict[int, int] = {}
+        self._meter_claims: dict[int, dict[Owner, int]] = {}
         self._touched: dict[Slot, None] = {}
         self._stale: list[tuple[int, int]] = []
         self._foreign: list[tuple[int, int, int, str]] = []
@@ -78,7 +86,8 @@ class Ledger:
 
     def _release(self, owner: Owner, item: Flow | Meter) -> None:
         if isinstance(item, Meter):
-            self._wanted_meters.pop(item.id, None)
+            self._meter_claims[item.id].pop(owner)
+            self._award_meter(item.id)
             return
         slot = item.slot
         self._touched[slot] = None
@@ -95,7 +104,8 @@ class Ledger:
 
     def _claim(self, owner: Owner, item: Flow | Meter) -> None:
         if isinstance(item, Meter):
-            self._wanted_meters[item.id] = item.rate
+            self._meter_claims.setdefault(item.id, {})[owner] = item.rate
+            self._award_meter(item.id)
             return
         slot = item.slot
         self._touched[slot] = None
@@ -121,6 +131,14 @@ class Ledger:
         if len(claims) == 1:
             del self.contested[slot]
 
+    def _award_meter(self, id: int) -> None:
+        """A meter stands while a unit wants it: a port number may have a new owner before the old one has left."""
+        claims = self._meter_claims[id]
+        if claims:
+            self._wanted_meters[id] = max(claims.values())
+        else:
+            del self._meter_claims[id], self._wanted_meters[id]
+
     # -- installed ----------------------------------------------------------------------------------------------------
 
     def read(
@@ -137,7 +155,7 @@ class Ledger:
         if serial is None:
             self._in_flight.clear()
             self.acknowledged = self.sent
-            self.refused.clear()
+            self._retry.update(self.refused)
         self._reading = Reading(tuple(installed), frozenset(suspect), self.sent if serial is None else serial)
         self._meters = dict(meters)
         self.open = True
@@ -146,32 +164,38 @@ class Ledger:
         """Compare what was read with what is desired; slots of bundles sent since are as those bundles leave them."""
         since = {slot for sent in self._in_flight if sent.serial > reading.serial for slot in sent.before}
         later = {slot: self._installed[slot] for slot in since if slot in self._installed}
-        found: set[tuple[int, int, int]] = set()
+        found: dict[tuple[int, int, int], int | None] = {}
         self._foreign = []
         for entry in reading.installed:
             if is_ours(entry.cookie):
-                found.add(entry[:3])
+                found[entry[:3]] = entry.digest
             elif self.owns_all:
                 self._foreign.append(entry[:4])
         self._installed = later
         for slot, flow in self.desired.items():
             name = (slot[0], slot[1], flow.cookie)
-            there = name in found
-            found.discard(name)
+            there, digest = name in found, found.pop(name, None)
             if slot in since:
                 continue
-            if there and flow.cookie not in reading.suspect:
+            if there and flow.cookie not in reading.suspect and self._unchanged(flow, digest):
                 self._installed[slot] = flow.cookie
+                self._heal(slot)
             else:
                 self._touched[slot] = None
         cookies = set(later.values())
         self._stale = [(table, cookie) for table, _, cookie in found if cookie not in cookies]
+
+    def _unchanged(self, flow: Flow, digest: int | None) -> bool:
+        """Whether a flow with our cookie still does what we wrote: a cookie outlives a change of its actions."""
+        return self._digest is None or digest is None or self._digest(flow) == digest
 
     def close(self) -> None:
         """The connection is gone: nothing is sent, and nothing known of what is installed, until the next read."""
         self.open = False
         self._reading = None
         self._in_flight.clear()
+        # Nothing of what was sent will be acknowledged any more; the next read tells what became of it.
+        self.acknowledged = self.sent
 
     def expired(self, cookie: int) -> Flow | None:
         """A flow of ours timed out: returns it when it is still desired (it would be sent again)."""
@@ -198,14 +222,34 @@ class Ledger:
                 flow = self.desired.get(slot)
                 if flow is not None and flow.cookie == cookie:
                     self.refused[slot] = cookie
+                    self._retry.discard(slot)
                     culprit = flow
+            self._stale += sent.stale
+            self._foreign += sent.foreign
             self._meters = {id: rate for id, rate in self._meters.items() if id not in sent.meters}
         self._in_flight = [sent for sent in self._in_flight if sent.serial > serial]
+        # A refusal is an answer, too: the switch has nothing more to say about this bundle.
+        self.acknowledged = max(self.acknowledged, serial)
         return culprit
 
     def acknowledge(self, serial: int) -> None:
         self.acknowledged = max(self.acknowledged, serial)
+        for sent in self._in_flight if self.refused else ():
+            if sent.serial <= serial:
+                for slot in sent.before:
+                    self._heal(slot)
         self._in_flight = [sent for sent in self._in_flight if sent.serial > serial]
+
+    def _heal(self, slot: Slot) -> None:
+        """What was refused in a slot is there now, or is no longer desired."""
+        if self.refused.pop(slot, None) is not None:
+            self._retry.discard(slot)
+            self._healed.append(slot)
+
+    def take_healed(self) -> list[Slot]:
+        """The slots whose refusal is over since this was last asked."""
+        healed, self._healed = self._healed, []
+        return healed
 
     # -- the difference -----------------------------------------------------------------------------------------------
 
@@ -217,11 +261,14 @@ class Ledger:
             reading, self._reading = self._reading, None
             self._reconcile(reading)
         add: list[Flow] = []
-        remove, self._stale = self._stale, []
+        stale = self._take_stale()
+        remove = list(stale)
         before: dict[Slot, int | None] = {}
         for slot in self._touched:
             flow, have = self.desired.get(slot), self._installed.get(slot)
-            if flow is not None and self.refused.get(slot) == flow.cookie:
+            if flow is None:
+                self._heal(slot)
+            elif self.refused.get(slot) == flow.cookie and slot not in self._retry:
                 continue
             if flow is not None and flow.cookie != have:
                 before[slot] = have
@@ -237,10 +284,18 @@ class Ledger:
         if not (add or remove or foreign or meters or stale_meters):
             return None
         self.sent += 1
-        self._in_flight.append(Sent(self.sent, before, {meter.id: None for meter in meters}))
+        self._in_flight.append(Sent(self.sent, before, frozenset(meter.id for meter in meters), stale, foreign))
         # An add that takes over the slot of a removed one (a new cookie) must not be undone by the removal behind it:
         # removals go by cookie, so they can't meet it.
         return FlowMods(self.dpid, self.sent, tuple(add), tuple(remove), foreign, meters, stale_meters)
+
+    def _take_stale(self) -> tuple[tuple[int, int], ...]:
+        """Flows of ours that were read and are not desired (a refused bundle's come again: desired by now, maybe)."""
+        if not self._stale:
+            return ()
+        stale, self._stale = self._stale, []
+        desired = {(flow.table, flow.cookie) for flow in self.desired.values()}
+        return tuple(name for name in stale if name not in desired)
 
     def _meter_difference(self) -> tuple[tuple[Meter, ...], tuple[int, ...]]:
         if self._meters == self._wanted_meters:

@@ -6,7 +6,7 @@ one bundle.  It has no clock and no randomness, so a recorded list of events rep
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -15,9 +15,10 @@ from controller.core.app import FLOWS, App, renderers
 from controller.core.bindings import Bindings
 from controller.core.effects import Effect, Observe, Propose, Read
 from controller.core.engine import Delta, Engine, Unit, subject
+from controller.core.faults import Faults
 from controller.core.flow import Flow, is_ours
 from controller.core.hosts import Hosts, OvsdbWants
-from controller.core.ledger import Ledger
+from controller.core.ledger import Digest, Ledger
 from controller.core.model import (
     INT,
     Fault,
@@ -38,18 +39,25 @@ from controller.core.settings import Settings
 
 
 class Machine:
-    """`net` starts as the stored rows; everything else is observed or follows."""
+    """`net` starts as the stored rows; everything else is observed or follows.
 
-    def __init__(self, apps: Iterable[App], settings: Settings, rows: Iterable[Any] = ()) -> None:
+    `digest` is the encoder's: what an installed flow must read as (see Ledger).
+    """
+
+    def __init__(
+        self, apps: Iterable[App], settings: Settings, rows: Iterable[Any] = (), digest: Digest | None = None
+    ) -> None:
         self.apps = tuple(apps)
         self.settings = settings
         self.net = Net()
         self.placement = Placement(settings)
         self.engine = Engine(renderers(self.apps), settings)
+        self._digest = digest
         self.ledgers: dict[int, Ledger] = {}
         self.hosts = Hosts(settings)
         self.wants = OvsdbWants()
-        self.bindings = Bindings()
+        self.faults = Faults()
+        self.bindings = Bindings(self.faults)
         self.revision = 0
         self._changes: list[Change] = []
         self._effects: list[Effect] = []
@@ -98,7 +106,7 @@ class Machine:
         for delta in deltas:
             self._route(delta)
         for unit in faulty:
-            self._mark(unit, unit.fault)
+            self._mark(unit, unit.id, unit.fault)
         for dpid in self._due(deltas):
             self._flush(dpid)
         self._effects.extend(self.wants.flush(self.net))
@@ -118,7 +126,7 @@ class Machine:
 
     def _ledger(self, dpid: int) -> Ledger:
         if dpid not in self.ledgers:
-            self.ledgers[dpid] = Ledger(dpid)
+            self.ledgers[dpid] = Ledger(dpid, self._digest)
         return self.ledgers[dpid]
 
     def _route(self, delta: Delta) -> None:
@@ -143,6 +151,9 @@ class Machine:
         mods = ledger.flush()
         if mods is not None:
             self._effects.append(mods)
+        elif ledger.open and ledger.settled:
+            self.bindings.settled(dpid)
+        self._heal(ledger)
 
     # -- rows that nothing needs any more -----------------------------------------------------------------------------
 
@@ -269,11 +280,14 @@ class Machine:
             return
         unit = self.unit(event.dpid, flow)
         if unit is not None:
-            self._mark(unit, f"switch {event.dpid:016x} refused a flow of {unit.renderer.name}: {event.reason}")
+            reason = f"switch {event.dpid:016x} refused a flow of {unit.renderer.name}: {event.reason}"
+            self._mark(unit, (event.dpid, flow.slot), reason)
         self._again[event.dpid] = None
 
     def _acknowledged(self, event: e.Acknowledged) -> None:
-        self._ledger(event.dpid).acknowledge(event.serial)
+        ledger = self._ledger(event.dpid)
+        ledger.acknowledge(event.serial)
+        self._heal(ledger)
         self.bindings.acknowledged(event.dpid, event.serial)
 
     # -- events of hosts ----------------------------------------------------------------------------------------------
@@ -294,13 +308,18 @@ class Machine:
 
     # -- faults and explanations --------------------------------------------------------------------------------------
 
-    def _mark(self, unit: Unit, reason: str) -> None:
+    def _mark(self, unit: Unit, cause: Hashable, reason: str) -> None:
         """Show a fault, or that it is over, on the object that the unit speaks for."""
-        kind, id = subject(unit) or ("Host", self._host_of(unit))
         if reason:
-            self._effects.append(Propose("set_fault", (kind, id, reason)))
-        elif self.net.get(Fault, (kind, id)) is not None:
-            self._effects.append(Propose("clear_fault", (kind, id)))
+            about = subject(unit) or ("Host", self._host_of(unit))
+            self._effects.extend(self.faults.begin(cause, about, reason))
+        else:
+            self._effects.extend(self.faults.end(cause))
+
+    def _heal(self, ledger: Ledger) -> None:
+        """What a switch had refused it has now, or need not have."""
+        for slot in ledger.take_healed():
+            self._effects.extend(self.faults.end((ledger.dpid, slot)))
 
     def _host_of(self, unit: Unit) -> str:
         switches = (self.net.get(Switch, target) for target in unit.targets)

@@ -83,6 +83,22 @@ def test_deleted_and_changed_flows_come_back(talking):
     assert one.ping(talking.hosts[1].vms[0].ip).ok
 
 
+def test_flows_changed_while_no_controller_was_there_are_mended(talking):
+    host = talking.hosts[0]
+    for ping in talking.pings:
+        ping.stop()
+    before = host.flows()
+    talking.controller.kill9()
+    changed = "table=56,priority=50,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00"
+    host.ofctl("--strict", "mod-flows", "br-int", f"{changed},actions=drop")
+    host.ofctl("del-flows", "br-int", "table=57")
+    host.ofctl("add-flow", "br-int", "table=0,priority=65000,actions=drop")
+    assert host.flows() != before
+    talking.controller.start()
+    talking.wait_programmed(30)
+    wait_until(lambda: set(host.flows()) == set(before), 5, "the bridge is as it was")
+
+
 def test_somebody_elses_flows_on_a_provider_bridge_stay(talking):
     host = talking.hosts[0]
     host.ofctl("add-flow", "br-eth1", "cookie=0x77,priority=123,dl_vlan=77,actions=drop")

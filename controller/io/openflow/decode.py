@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from zlib import crc32
 
 from os_ken.ofproto import ofproto_v1_4 as ofp
 
@@ -62,11 +63,12 @@ def oxm_fields(data: bytes, start: int, end: int) -> dict[str, int]:
     return fields
 
 
-_ENTRY = struct.Struct("!HB9xH10xQ")
+_ENTRY = struct.Struct("!HB9xH10xQ18xH")
+"""Of a flow entry (OpenFlow 1.4, 7.3.5.2): length, table, priority, cookie, length of its match."""
 
 
 def flow_stats(body: bytes, reactive: frozenset[int]) -> Iterator[Installed]:
-    """The entries of a flow-stats reply (OpenFlow 1.4, 7.3.5.2): table, priority, cookie, and the match where it counts.
+    """The entries of a flow-stats reply: table, priority, cookie, instructions' digest; the match where it counts.
 
     `reactive` are the tables whose flows are read back with their fields.
     """
@@ -74,18 +76,17 @@ def flow_stats(body: bytes, reactive: frozenset[int]) -> Iterator[Installed]:
     while offset < size:
         if offset + 56 > size:
             raise Malformed("a flow entry is cut off")
-        length, table, priority, cookie = _ENTRY.unpack_from(body, offset)
-        if length < 56 or offset + length > size:
-            raise Malformed(f"a flow entry of {length} bytes")
+        length, table, priority, cookie, match_length = _ENTRY.unpack_from(body, offset)
+        instructions = offset + 48 + (match_length + 7) // 8 * 8
+        if length < 56 or match_length < 4 or not instructions <= offset + length <= size:
+            raise Malformed(f"a flow entry of {length} bytes, its match of {match_length}")
         if not is_ours(cookie):
-            end, _ = match_end(body, offset + 48)
-            yield Installed(table, priority, cookie, body[offset + 52 : end].hex())
-        elif table in reactive:
-            end, _ = match_end(body, offset + 48)
-            fields = oxm_fields(body, offset + 52, end)
-            yield Installed(table, priority, cookie, "", tuple(sorted(fields.items())))
+            yield Installed(table, priority, cookie, body[offset + 52 : offset + 48 + match_length].hex())
         else:
-            yield Installed(table, priority, cookie)
+            fields: tuple[tuple[str, int], ...] = ()
+            if table in reactive:
+                fields = tuple(sorted(oxm_fields(body, offset + 52, offset + 48 + match_length).items()))
+            yield Installed(table, priority, cookie, "", fields, crc32(body[instructions : offset + length]))
         offset += length
 
 
@@ -123,6 +124,8 @@ def packet_in(dpid: int, data: bytes) -> PacketIn:
     """A packet-in (OpenFlow 1.4, 7.4.1): table, registers, in_port and the packet."""
     (table,) = unpack("!B", data, 15)
     end, after = match_end(data, 24)
+    if after + 2 > len(data):
+        raise Malformed(f"a packet-in of {len(data)} bytes")
     fields = oxm_fields(data, 28, end)
     return PacketIn(dpid, table, tuple(sorted(fields.items())), data[after + 2 :])
 
@@ -131,7 +134,7 @@ FOREIGN_EVENTS = (ofp.OFPFME_ADDED, ofp.OFPFME_REMOVED, ofp.OFPFME_MODIFIED)
 
 
 def flow_updates(body: bytes) -> Iterator[tuple[int, int, int]]:
-    """The flow monitor's full updates (OpenFlow 1.4, 7.3.5.18) as (event, reason, cookie); abbreviated ones are ours."""
+    """The flow monitor's full updates (OpenFlow 1.4, 7.3.5.18): (event, reason, cookie); abbreviated ones are ours."""
     offset = 0
     while offset < len(body):
         length, event = unpack("!HH", body, offset)
@@ -154,6 +157,7 @@ def error_name(kind: int, code: int) -> str:
 
 
 _CODES = {
+    "OFPET_HELLO_FAILED": "OFPHFC_",
     "OFPET_BAD_REQUEST": "OFPBRC_",
     "OFPET_BAD_ACTION": "OFPBAC_",
     "OFPET_BAD_INSTRUCTION": "OFPBIC_",

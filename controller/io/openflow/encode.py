@@ -9,15 +9,19 @@ from __future__ import annotations
 import struct
 from functools import lru_cache
 from typing import Any
+from zlib import crc32
 
 from os_ken.lib import type_desc
 from os_ken.ofproto import ofproto_v1_4, ofproto_v1_4_parser, oxm_fields
 
 from controller.core import flow as f
+from controller.core.spelling import width
 
 ofp, parser = ofproto_v1_4, ofproto_v1_4_parser
 
 VERSION = 0x05
+MAX_LENGTH = 0xFFFF - 16
+"""Bytes that a flow-mod may have: it must fit a bundle-add message."""
 NAMES = {
     "tun_id": "tunnel_id",
     "tun_src": "tun_ipv4_src",
@@ -29,17 +33,40 @@ NAMES = {
 """os-ken's names of fields, where they are not ovs-ofctl's."""
 
 
+class MessageTooLong(ValueError):
+    """A flow's actions do not fit one OpenFlow message (64 kB)."""
+
+
 class _OvsClass(oxm_fields._OxmClass):
     """ND fields of Open vSwitch 2.11 and newer that os-ken does not have (OXM class 0x1000, never maskable)."""
 
     _class = 0x1000
 
 
+class _Nxm1Class(oxm_fields._OxmClass):
+    """Nicira's headers of the ND fields (nicira-ext.h), which os-ken does not have."""
+
+    _class = 0x0001
+
+
 ofproto_v1_4.oxm_types += [
+    _Nxm1Class("nd_target_nxm", 23, type_desc.IPv6Addr),
+    _Nxm1Class("nd_sll_nxm", 24, type_desc.MacAddr),
+    _Nxm1Class("nd_tll_nxm", 25, type_desc.MacAddr),
     _OvsClass("nd_reserved", 1, type_desc.Int4),
     _OvsClass("nd_options_type", 2, type_desc.Int1),
 ]
 oxm_fields.generate("os_ken.ofproto.ofproto_v1_4")
+
+
+_NXM = ("eth_dst", "eth_src", "arp_spa", "arp_tpa", "arp_sha", "arp_tha", "ipv6_src", "ipv6_dst")
+_NXM_ND = ("nd_target", "nd_sll", "nd_tll")
+
+
+def _nxm(name: str) -> str:
+    """os-ken's name of a field in a move.  Open vSwitch writes moves with Nicira's old headers where a field has one,
+    and so do we: what is read back is then byte for byte what was sent."""
+    return f"{name}_nxm" if name in _NXM or name in _NXM_ND else NAMES.get(name, name)
 
 
 def _number(name: str) -> int:
@@ -50,10 +77,10 @@ def _number(name: str) -> int:
 def match_field(name: str, value: int, mask: int | None) -> bytes:
     """The OXM TLV of one match field (OpenFlow 1.4, 7.2.3.2)."""
     number = _number(name)
-    width = (f.FIELDS[name].bits + 7) // 8
+    size = (f.FIELDS[name].bits + 7) // 8
     buffer = bytearray()
-    mask_bytes = None if mask is None else mask.to_bytes(width, "big")
-    ofp.oxm_serialize(number, value.to_bytes(width, "big"), mask_bytes, buffer, 0)
+    mask_bytes = None if mask is None else mask.to_bytes(size, "big")
+    ofp.oxm_serialize(number, value.to_bytes(size, "big"), mask_bytes, buffer, 0)
     return bytes(buffer)
 
 
@@ -80,8 +107,9 @@ def _action(action: f.Action) -> Any:
         case f.Load(field, offset, bits, value):
             return parser.NXActionRegLoad(offset << 6 | bits - 1, NAMES.get(field, field), value)
         case f.Move(source, target):
-            names = (NAMES.get(name, name) for name in (source, target))
-            return parser.NXActionRegMove(*names, n_bits=f.FIELDS[target].bits)
+            return parser.NXActionRegMove(_nxm(source), _nxm(target), n_bits=width(target))
+        case f.SetField("in_port", port):  # OpenFlow's own set-field can't write it, nor Nicira's the 32-bit one
+            return parser.NXActionRegLoad2("in_port_nxm", port & 0xFFFF)
         case f.PushVlan():
             return parser.OFPActionPushVlan()
         case f.PopVlan():
@@ -95,7 +123,7 @@ def _action(action: f.Action) -> Any:
 @lru_cache(maxsize=1 << 17)
 def action_bytes(action: f.Action) -> bytes:
     """One action (OpenFlow 1.4, 7.2.5; Nicira's extensions)."""
-    if isinstance(action, f.SetField):
+    if isinstance(action, f.SetField) and action.field != "in_port":
         field = match_field(action.field, action.value, None)
         length = 4 + len(field)
         return struct.pack("!HH", ofp.OFPAT_SET_FIELD, length + -length % 8) + field + bytes(-length % 8)
@@ -106,17 +134,27 @@ def action_bytes(action: f.Action) -> bytes:
 
 @lru_cache(maxsize=1 << 17)
 def instruction_bytes(actions: f.Actions) -> bytes:
-    """A flow's instructions: meter, apply-actions, goto-table, as far as it has them (OpenFlow 1.4, 7.2.4)."""
+    """A flow's instructions: meter, apply-actions, goto-table, as far as it has them (OpenFlow 1.4, 7.2.4).
+
+    Raises MessageTooLong.
+    """
     parts = []
     plain = [a for a in actions if not isinstance(a, (f.Metered, f.Goto))]
     if actions and isinstance(actions[0], f.Metered):
         parts.append(struct.pack("!HHI", ofp.OFPIT_METER, 8, actions[0].meter))
     if plain:
         body = b"".join(map(action_bytes, plain))
+        if len(body) > MAX_LENGTH:
+            raise MessageTooLong(f"a list of actions takes {len(body)} bytes, a message has {MAX_LENGTH}")
         parts.append(struct.pack("!HHI", ofp.OFPIT_APPLY_ACTIONS, 8 + len(body), 0) + body)
     if actions and isinstance(actions[-1], f.Goto):
         parts.append(struct.pack("!HHBBBB", ofp.OFPIT_GOTO_TABLE, 8, actions[-1].table, 0, 0, 0))
     return b"".join(parts)
+
+
+def digest(flow: f.Flow) -> int:
+    """What a flow does, in 32 bits: equal to that of its entry as it is read back (decode.flow_stats)."""
+    return crc32(instruction_bytes(flow.actions))
 
 
 def header(kind: int, length: int, xid: int) -> bytes:
@@ -126,16 +164,12 @@ def header(kind: int, length: int, xid: int) -> bytes:
 _FLOW_MOD = struct.Struct("!BBHIQQBBHHHIIIHH")
 
 
-class MessageTooLong(ValueError):
-    """A flow's actions do not fit one OpenFlow message (64 kB)."""
-
-
 def flow_add(flow: f.Flow, xid: int) -> bytes:
     """Add a flow, or replace what is in its slot.  Raises MessageTooLong."""
     body = match_bytes(flow.slot[2]) + instruction_bytes(flow.actions)
     length = _FLOW_MOD.size + len(body)
-    if length > 0xFFFF - 16:  # it must fit a bundle-add message too
-        raise MessageTooLong(f"a flow of table {flow.slot[0]} takes {length} bytes, a message has 65519")
+    if length > MAX_LENGTH:
+        raise MessageTooLong(f"a flow takes {length} bytes, a message has {MAX_LENGTH}")
     flags = ofp.OFPFF_SEND_FLOW_REM if flow.idle_timeout else 0
     return (
         _FLOW_MOD.pack(
@@ -227,7 +261,7 @@ def flow_monitor_request(xid: int) -> bytes:
 
 
 def set_async(xid: int) -> bytes:
-    """Ask for packet-ins, port and flow-removed messages, whatever kind of connection this is (OpenFlow 1.4, 7.3.10)."""
+    """Ask for packet-ins, port and flow-removed messages, on any kind of connection (OpenFlow 1.4, 7.3.10)."""
     wanted = (
         (ofp.OFPACPT_PACKET_IN_MASTER, 0x3F),
         (ofp.OFPACPT_PORT_STATUS_MASTER, 0x07),

@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 os.environ.setdefault("OSKEN_HUB_TYPE", "eventlet")
 
@@ -54,10 +55,8 @@ class Connection:
         if not self.closing:
             self.closing = reason
             self.wake.set()
-            try:
+            with suppress(OSError):  # the peer was faster
                 self.sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # the peer was faster
 
 
 class OpenFlowServer:

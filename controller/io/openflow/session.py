@@ -153,7 +153,7 @@ class Session:
         self.out.append(encode.header(ofp.OFPT_ECHO_REQUEST, 8, self._next_xid()))
 
     def read(self) -> None:
-        """Read the bridge's meters and flows (once more, if it is being read); the answer becomes SwitchUp or Reread."""
+        """Read the bridge's meters and flows, once more if that goes on; the answer becomes SwitchUp or Reread."""
         if self._reading:
             self._reread_at = 0.0
             return
