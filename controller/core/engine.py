@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from controller.core.app import FLOWS, Renderer
 from controller.core.net import Change, Net
-from controller.core.row import changes_flows
+from controller.core.row import Index, changes_flows
 from controller.core.settings import Settings
 
 UnitId = tuple[Renderer, Any]
@@ -80,6 +80,7 @@ class Engine:
         self.renders = 0
         self._scopes: dict[type, list[Renderer]] = {}
         self._readers: dict[tuple[Any, ...], dict[UnitId, None]] = {}
+        self._watched: dict[type, list[Index]] = {}
         for renderer in renderers:
             self._scopes.setdefault(renderer.scope, []).append(renderer)
 
@@ -123,7 +124,7 @@ class Engine:
     def _touch(self, change: Change, dirty: dict[UnitId, bool]) -> None:
         row_type = change.row_type
         dirty.update(dict.fromkeys(self._readers.get((row_type, change.key), ()), True))
-        for index in row_type.ROW.indexes:  # type: ignore[attr-defined]
+        for index in self._watched.get(row_type, ()):
             for row in (change.old, change.new):
                 if row is not None:
                     for value in index.values(row):
@@ -169,8 +170,18 @@ class Engine:
             if not readers:
                 del self._readers[key]
         for key in reads - unit.reads:
-            self._readers.setdefault(key, {})[unit.id] = None
+            if key not in self._readers:
+                self._readers[key] = {}
+                if len(key) == 3:
+                    self._watch(*key[:2])
+            self._readers[key][unit.id] = None
         unit.reads = reads
+
+    def _watch(self, row_type: Any, name: str) -> None:
+        """Some function reads this index: changes of its rows are followed by its values from now on."""
+        watched = self._watched.setdefault(row_type, [])
+        if all(index.name != name for index in watched):
+            watched.extend(index for index in row_type.ROW.indexes if index.name == name)
 
 
 def _host(row: Any) -> str:
