@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import resource
@@ -35,6 +36,9 @@ from rest.wsgi import application
 
 LOG = logging.getLogger("patchbay")
 
+COLLECT = (100_000, 50, 100)
+"""When to look for garbage in cycles: rarely.  Rows, units and flows are many, live long and have none, and looking
+through them at Python's own rate takes as long as making them."""
 FILES = 65536
 """Open files to ask for: a host takes three or four."""
 
@@ -65,6 +69,7 @@ def serve(options: argparse.Namespace) -> int:
 def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(FILES, most) if most > 0 else FILES, most))
+    gc.set_threshold(*COLLECT)
     apps = app.load()
     store = Store(config.database, config.settings)
     stack.callback(store.close)
@@ -81,6 +86,8 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     serving = application(
         store, config.settings, Inspector(machine), unavailable=Unavailable, body_limit=config.max_body_size
     )
+    gc.collect()
+    gc.freeze()
     loop.start()
     hub.spawn(wsgi.server, listener, serving, log_output=False, keepalive=True, max_size=1024)
     _announce(config, store.revision)

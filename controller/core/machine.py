@@ -84,18 +84,19 @@ class Machine:
         }
         for row in rows:
             self._apply(Change(None, row))
+        # What is wrong with the stored rows already is told by the first step.
         self._settle()
-        self._changes, self._effects = [], []
+        self._changes = []
 
     # -- one step -----------------------------------------------------------------------------------------------------
 
     def step(self, burst: Iterable[e.Event]) -> list[Effect]:
         """Take in events in their order; returns what is to be done, in order."""
-        self._changes, self._effects = [], []
         for event in burst:
             self._handlers[type(event)](event)
         self._settle()
-        return self._effects
+        effects, self._changes, self._effects = self._effects, [], []
+        return effects
 
     def _settle(self) -> None:
         """Let derived rows, flows and proposals follow from the changes collected so far."""

@@ -22,7 +22,10 @@ MAX_HOPS = 256
 
 
 class Tunnel(NamedTuple):
-    """A tunnel port whose remote address is set by flows: its type and the address it is reached under."""
+    """A tunnel port whose remote address is set by flows: its type and the address it is reached under.
+
+    Nothing gets from it to an address of the other family.
+    """
 
     type: str
     local_ip: str
@@ -164,7 +167,7 @@ class _Journey:
         tunnel = self._network._tunnels[place]
         remote = packet["tun_dst"] or packet["tun_ipv6_dst"]
         end = self._network._ends.get((tunnel.type, remote))
-        if end is None or end == place:
+        if end is None or end == place or (":" in tunnel.local_ip) != bool(packet["tun_ipv6_dst"]):
             self._lost.append(Arrival(*place, packet))
             return
         source, target = ("tun_src", "tun_dst") if packet["tun_dst"] else ("tun_ipv6_src", "tun_ipv6_dst")

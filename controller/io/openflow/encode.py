@@ -13,6 +13,8 @@ from zlib import crc32
 
 from os_ken.lib import type_desc
 from os_ken.ofproto import ofproto_v1_4, ofproto_v1_4_parser, oxm_fields
+from os_ken.ofproto.nicira_ext import NXAST_REG_LOAD2
+from os_ken.ofproto.ofproto_common import NX_EXPERIMENTER_ID
 
 from controller.core import flow as f
 from controller.core.spelling import width
@@ -31,6 +33,16 @@ NAMES = {
     "nd_tll": "ipv6_nd_tll",
 }
 """os-ken's names of fields, where they are not ovs-ofctl's."""
+NXM_NAMES = {
+    "tun_id": "tunnel_id_nxm",
+    **{name: name for name in ("nd_target", "nd_sll", "nd_tll")},
+    **{name: f"{name}_nxm" for name in ("eth_dst", "eth_src", "eth_type", "ip_proto", "ipv4_src", "ipv4_dst")},
+    **{name: f"{name}_nxm" for name in ("arp_op", "arp_spa", "arp_tpa", "arp_sha", "arp_tha")},
+    **{name: f"{name}_nxm" for name in ("ipv6_src", "ipv6_dst", "icmpv6_type", "icmpv6_code")},
+}
+"""os-ken's names of fields with Nicira's older header, where they have one beside OpenFlow's."""
+
+NXM_OF_IN_PORT = 0x00000002
 
 
 class MessageTooLong(ValueError):
@@ -43,30 +55,17 @@ class _OvsClass(oxm_fields._OxmClass):
     _class = 0x1000
 
 
-class _Nxm1Class(oxm_fields._OxmClass):
-    """Nicira's headers of the ND fields (nicira-ext.h), which os-ken does not have."""
-
-    _class = 0x0001
-
-
 ofproto_v1_4.oxm_types += [
-    _Nxm1Class("nd_target_nxm", 23, type_desc.IPv6Addr),
-    _Nxm1Class("nd_sll_nxm", 24, type_desc.MacAddr),
-    _Nxm1Class("nd_tll_nxm", 25, type_desc.MacAddr),
     _OvsClass("nd_reserved", 1, type_desc.Int4),
     _OvsClass("nd_options_type", 2, type_desc.Int1),
 ]
 oxm_fields.generate("os_ken.ofproto.ofproto_v1_4")
 
 
-_NXM = ("eth_dst", "eth_src", "arp_spa", "arp_tpa", "arp_sha", "arp_tha", "ipv6_src", "ipv6_dst")
-_NXM_ND = ("nd_target", "nd_sll", "nd_tll")
-
-
 def _nxm(name: str) -> str:
-    """os-ken's name of a field in a move.  Open vSwitch writes moves with Nicira's old headers where a field has one,
-    and so do we: what is read back is then byte for byte what was sent."""
-    return f"{name}_nxm" if name in _NXM or name in _NXM_ND else NAMES.get(name, name)
+    """os-ken's name of a field in one of Nicira's actions.  Open vSwitch writes these with the older headers, and so do
+    we: what is read back is then byte for byte what was sent."""
+    return NXM_NAMES.get(name) or NAMES.get(name, name)
 
 
 def _number(name: str) -> int:
@@ -103,13 +102,11 @@ def _action(action: f.Action) -> Any:
         case f.Controller(max_len):
             return parser.OFPActionOutput(ofp.OFPP_CONTROLLER, max_len)
         case f.OutputReg(field, offset, bits):
-            return parser.NXActionOutputReg(offset << 6 | bits - 1, NAMES.get(field, field), 0)
+            return parser.NXActionOutputReg(offset << 6 | bits - 1, _nxm(field), 0)
         case f.Load(field, offset, bits, value):
-            return parser.NXActionRegLoad(offset << 6 | bits - 1, NAMES.get(field, field), value)
+            return parser.NXActionRegLoad(offset << 6 | bits - 1, _nxm(field), value)
         case f.Move(source, target):
             return parser.NXActionRegMove(_nxm(source), _nxm(target), n_bits=width(target))
-        case f.SetField("in_port", port):  # OpenFlow's own set-field can't write it, nor Nicira's the 32-bit one
-            return parser.NXActionRegLoad2("in_port_nxm", port & 0xFFFF)
         case f.PushVlan():
             return parser.OFPActionPushVlan()
         case f.PopVlan():
@@ -123,7 +120,11 @@ def _action(action: f.Action) -> Any:
 @lru_cache(maxsize=1 << 17)
 def action_bytes(action: f.Action) -> bytes:
     """One action (OpenFlow 1.4, 7.2.5; Nicira's extensions)."""
-    if isinstance(action, f.SetField) and action.field != "in_port":
+    if isinstance(action, f.SetField) and action.field == "in_port":
+        # OpenFlow's set-field can't write it; Nicira's does, but os-ken pads that in its own way.
+        head = struct.pack("!HHIH", ofp.OFPAT_EXPERIMENTER, 16, NX_EXPERIMENTER_ID, NXAST_REG_LOAD2)
+        return head + struct.pack("!IH", NXM_OF_IN_PORT, action.value & 0xFFFF)
+    if isinstance(action, f.SetField):
         field = match_field(action.field, action.value, None)
         length = 4 + len(field)
         return struct.pack("!HH", ofp.OFPAT_SET_FIELD, length + -length % 8) + field + bytes(-length % 8)
