@@ -43,7 +43,10 @@ def _parser() -> argparse.ArgumentParser:
     serve.set_defaults(function=_serve)
 
     _look(commands, "hosts", look.hosts, "the hosts that joined, and their bridges")
+    forget = _look(commands, "forget", look.forget, "forget a host that will not come back")
+    forget.add_argument("host", metavar="HOST")
     _look(commands, "ports", look.ports, "the ports: where they are plugged, and their status")
+    _look(commands, "faults", look.faults, "everything that is wrong, and why")
     _look(commands, "switches", look.switches, "the bridges that are programmed")
     flows = _look(commands, "flows", look.flows, "the flows of a switch, with table names")
     flows.add_argument("switch", metavar="SWITCH", help="host/bridge, a host, or a dpid")

@@ -16,12 +16,13 @@ class Unanswered(Exception):
     """The controller did not answer, or refused; the text is for the person who asked."""
 
 
-def ask(url: str, *path: str) -> Any:
-    """GET /patchbay/v1/<path> of a controller.  Raises Unanswered."""
+def ask(url: str, *path: str, method: str = "GET") -> Any:
+    """GET (or DELETE) /patchbay/v1/<path> of a controller; returns the JSON, or None.  Raises Unanswered."""
     address = "/".join([url.rstrip("/"), "patchbay/v1", *(urllib.parse.quote(part, safe="") for part in path)])
     try:
-        with urllib.request.urlopen(address, timeout=30) as answer:
-            return json.load(answer)
+        with urllib.request.urlopen(urllib.request.Request(address, method=method), timeout=30) as answer:
+            text = answer.read()
+            return json.loads(text) if text else None
     except urllib.error.HTTPError as error:
         raise Unanswered(_message(error)) from None
     except (urllib.error.URLError, OSError, ValueError) as error:
@@ -77,6 +78,13 @@ def hosts(options: argparse.Namespace) -> int:
 
 
 @_asking
+def forget(options: argparse.Namespace) -> int:
+    """Have the controller forget a host."""
+    ask(options.url, "hosts", options.host, method="DELETE")
+    return _show(options, None, f"host {options.host} is forgotten")
+
+
+@_asking
 def ports(options: argparse.Namespace) -> int:
     """Print the ports."""
     found = ask(options.url, "ports")
@@ -89,6 +97,15 @@ def ports(options: argparse.Namespace) -> int:
     ]
     heads = ["PORT", "NAME", "NETWORK", "TYPE", "MAC", "ADDRESSES", "HOST", "INTERFACE", "STATUS", "FAULT"]
     return _show(options, found, table(heads, rows))
+
+
+@_asking
+def faults(options: argparse.Namespace) -> int:
+    """Print everything that is wrong; the exit code is 1 when something is."""
+    found = ask(options.url, "faults")
+    rows = [[fault["kind"], fault["id"], fault["name"], fault["reason"]] for fault in found]
+    _show(options, found, table(["OBJECT", "ID", "NAME", "REASON"], rows) if rows else "nothing is wrong")
+    return 1 if found else 0
 
 
 @_asking

@@ -11,6 +11,7 @@ from webob import Request
 
 from controller.core.net import Net
 from controller.core.plan import Draft, Plan, Refusal
+from controller.core.plans import wiring
 from controller.core.plans.refusals import bad_resource, not_found
 from rest import body, errors, extensions, query
 from rest.resource import Resource, Views
@@ -29,6 +30,7 @@ class Inspector(Protocol):
     """What the controller can be asked about the running network, in JSON-able values; LookupError: no such switch."""
 
     def hosts(self) -> Any: ...
+    def faults(self) -> Any: ...
     def ports(self) -> Any: ...
     def switches(self) -> Any: ...
     def flows(self, switch: str) -> Any: ...
@@ -70,6 +72,9 @@ class Routes:
             parts[-1] = parts[-1].removesuffix(".json")
         if not parts:
             return self._read_only(call, lambda: _versions(call.request))
+        if parts[:3] == ["patchbay", "v1", "hosts"] and len(parts) == 4 and call.request.method == "DELETE":
+            self._execute(call, lambda draft: wiring.forget_host(draft, parts[3]))
+            return Answer(204)
         if parts[0] == "patchbay" and self._inspector is not None:
             return self._read_only(call, lambda: _inspect(self._inspector, parts[1:]))
         if parts[0] != "v2.0":
@@ -205,14 +210,17 @@ def _inspect(inspector: Inspector | None, parts: list[str]) -> Any:
                 return inspector.hosts()
             case ["v1", "ports"]:
                 return inspector.ports()
+            case ["v1", "faults"]:
+                return inspector.faults()
             case ["v1", "status"]:
                 return inspector.status()
             case ["v1", "switches"]:
                 return inspector.switches()
-            case ["v1", "switches", switch, "flows"]:
-                return inspector.flows(switch)
-            case ["v1", "switches", switch, "flows", *flow, "explain"] if flow:
-                return inspector.explain(switch, "/".join(flow))
+            case ["v1", "switches", *switch, "flows"] if switch and "flows" not in switch:
+                return inspector.flows("/".join(switch))
+            case ["v1", "switches", *words, "explain"] if "flows" in words:
+                at = words.index("flows")  # names of switches and texts of flows have slashes of their own
+                return inspector.explain("/".join(words[:at]), "/".join(words[at + 1 :]))
     except LookupError as error:
         raise Refusal("NotFound", str(error.args[0] if error.args else error), 404) from error
     raise errors.no_such_path()

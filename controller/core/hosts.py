@@ -23,7 +23,7 @@ from controller.core.effects import (
 from controller.core.engine import Delta
 from controller.core.events import HostChanged, HostUp, InterfaceRow, InterfacesChanged, PortDesc, SwitchUp
 from controller.core.flow import LOCAL
-from controller.core.model import Fault, Host, Interface, OfPort, Presence, Session
+from controller.core.model import Host, Interface, OfPort, Presence, Session
 from controller.core.net import Change, Net
 from controller.core.settings import HostSettings, Settings
 
@@ -47,7 +47,8 @@ class Hosts:
         known = net.get(Host, event.name)
         integration = event.integration_bridge or self.settings.integration_bridge
         mappings = event.bridge_mappings or (() if event.problem else self.settings.bridge_mappings)
-        managed = {integration, *(bridge for _, bridge in mappings)}
+        # A bridge that is mapped no more stays in our care: its traffic goes on by our NORMAL flow.
+        managed = {integration, *(b for _, b in mappings), *(name for name, _ in (known.bridges if known else ()))}
         host = Host(
             name=event.name,
             local_ip=event.local_ip,
@@ -59,19 +60,20 @@ class Hosts:
         )
         if host != known:
             yield Propose("describe_host", host)
-        yield from self._problem(net, event, host)
 
-    def _problem(self, net: Net, event: HostUp | HostChanged, host: Host) -> Iterable[Propose]:
+    def problem(self, event: HostUp | HostChanged) -> str:
+        """What is wrong with a host's description of itself ("": nothing)."""
         there = {bridge.name for bridge in event.bridges}
-        missing = [f"{physnet}:{bridge}" for physnet, bridge in host.bridge_mappings if bridge not in there]
-        reason = event.problem
-        if not reason and missing:
-            reason = f"bridge_mappings names bridges that are not there: {', '.join(missing)}"
-        known = net.get(Fault, ("Host", event.name))
-        if reason and (known is None or known.reason != reason):
-            yield Propose("set_fault", ("Host", event.name, reason))
-        elif known is not None and not reason:
-            yield Propose("clear_fault", ("Host", event.name))
+        missing = [f"{physnet}:{bridge}" for physnet, bridge in event.bridge_mappings if bridge not in there]
+        if event.problem or not missing:
+            return event.problem
+        return f"bridge_mappings names bridges that are not there: {', '.join(missing)}"
+
+    def down(self, net: Net, name: str) -> Iterable[Change]:
+        """A host's OVSDB can't be heard any more."""
+        presence = net.get(Presence, name)
+        if presence is not None:
+            yield Change(presence, replace(presence, connected=False))
 
     def up(self, net: Net, event: HostUp) -> Iterable[Change | Propose]:
         """A host's first complete description since it dialled in."""
@@ -108,7 +110,8 @@ class Hosts:
     def tick(self, net: Net, now: float) -> Iterable[Propose]:
         """Bridges whose host did not dial in over OVSDB in time are taken as they are."""
         for dpid, since in list(self._waiting.items()):
-            if net.get(Session, dpid) is None or any(host.managed for host in net.find(Host, "bridge", dpid)):
+            session = net.get(Session, dpid)
+            if session is None or not session.connected or _is_managed(net, dpid):
                 del self._waiting[dpid]
             elif not since:
                 self._waiting[dpid] = now
@@ -117,15 +120,20 @@ class Hosts:
                 yield from self.unmanaged(net, dpid)
 
     def unmanaged(self, net: Net, dpid: int) -> Iterable[Propose]:
-        """Describe the host of a bridge that has no OVSDB with us: its bridges are those of its address."""
+        """Describe the host of a bridge that has no OVSDB with us: its bridges are those of its address.
+
+        A bridge that a host with OVSDB does not describe as one of ours is not ours, though it connects to us.
+        """
         session, section = net.get(Session, dpid), self._section(dpid)
-        if session is None or any(host.managed for host in net.find(Host, "bridge", dpid)):
+        if session is None or _is_managed(net, dpid):
+            return
+        if section is None and any(p.connected and p.address == session.address for p in net.all(Presence)):
             return
         if section is not None:
             dpids = [known for known in section.dpids if net.get(Session, known) is not None]
         else:
             here = [other.dpid for other in net.find(Session, "address", session.address)]
-            dpids = [known for known in here if self._section(known) is None]
+            dpids = [known for known in here if self._section(known) is None and not _is_managed(net, known)]
         name = section.name if section else session.address
         bridges = tuple(sorted((_bridge_name(net, known), known) for known in dpids))
         host = Host(
@@ -150,6 +158,11 @@ def _address(connection: str) -> str:
     """The IP address of "tcp:10.0.0.1:43210" or "tcp:[fd00::1]:43210"."""
     bare = connection.split(":", 1)[1] if connection.split(":", 1)[0] in ("tcp", "ssl") else connection
     return bare.rpartition(":")[0].strip("[]") or bare
+
+
+def _is_managed(net: Net, dpid: int) -> bool:
+    """Whether a bridge is described by a host with OVSDB."""
+    return any(host.managed for host in net.find(Host, "bridge", dpid))
 
 
 def _bridge_name(net: Net, dpid: int) -> str:
@@ -204,8 +217,9 @@ class OvsdbWants:
     def flush(self, net: Net) -> Iterable[OvsdbOps]:
         """The operations that are due now, for hosts that can hear us."""
         for host, operations in list(self._dirty.items()):
-            if net.get(Presence, host) is None:
-                continue
+            presence = net.get(Presence, host)
+            if presence is None or not presence.connected:
+                continue  # it is told everything when it is back
             del self._dirty[host]
             now = [operation for operation in operations if not isinstance(operation, SetTag)]
             for operation in operations:
@@ -223,5 +237,6 @@ class OvsdbWants:
                 interface = net.get(Interface, (host, port))
                 if interface is not None and interface.tag != operation.tag:
                     due.append(operation)
-            if due and net.get(Presence, host) is not None:
+            presence = net.get(Presence, host)
+            if due and presence is not None and presence.connected:
                 yield OvsdbOps(host, tuple(due))

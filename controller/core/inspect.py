@@ -14,8 +14,8 @@ from controller.core.model import (
     Fault,
     Host,
     LocalPort,
-    LocalVlan,
     Network,
+    NetworkOnHost,
     OfPort,
     Port,
     Presence,
@@ -56,9 +56,9 @@ class Inspector:
                 "local_ip": host.local_ip,
                 "bridge_mappings": dict(host.bridge_mappings),
                 "joined_by": "manager" if host.managed else "controller",
-                "ovsdb": net.get(Presence, host.name) is not None,
+                "ovsdb": (here := net.get(Presence, host.name)) is not None and here.connected,
                 "bridges": [self._bridge(name, dpid) for name, dpid in host.bridges],
-                "networks": len(net.find(LocalVlan, "host", host.name)),
+                "networks": len(net.find(NetworkOnHost, "host", host.name)),
                 "ports": len(net.find(Binding, "host", host.name)),
                 "fault": self._fault("Host", host.name),
             }
@@ -134,6 +134,16 @@ class Inspector:
     def _fault(self, kind: str, id: str) -> str:
         fault = self._machine.net.get(Fault, (kind, id))
         return fault.reason if fault else ""
+
+    def faults(self) -> list[dict[str, Any]]:
+        """Everything that is wrong: the object, its name, and why."""
+        found = []
+        for fault in sorted(self._machine.net.all(Fault), key=lambda fault: (fault.kind, fault.id)):
+            about = self._machine.net.get({"Port": Port, "Network": Network, "Host": Host}[fault.kind], fault.id)
+            found.append(
+                {"kind": fault.kind, "id": fault.id, "name": about.name if about else "", "reason": fault.reason}
+            )
+        return found
 
     # -- flows --------------------------------------------------------------------------------------------------------
 

@@ -37,6 +37,9 @@ from controller.core.placement import Placement
 from controller.core.row import key_of
 from controller.core.settings import Settings
 
+OURS = ("int-", "phy-", "pb-")
+"""What the names of ports that we make begin with."""
+
 
 class Machine:
     """`net` starts as the stored rows; everything else is observed or follows.
@@ -77,9 +80,9 @@ class Machine:
             e.SwitchError: self._switch_error,
             e.Acknowledged: self._acknowledged,
             e.HostUp: self._host_up,
-            e.HostChanged: lambda event: self._take(self.hosts.described(self.net, event)),
+            e.HostChanged: self._host_changed,
             e.HostDown: self._host_down,
-            e.InterfacesChanged: lambda event: self._take(self.hosts.interfaces(self.net, event)),
+            e.InterfacesChanged: self._interfaces_changed,
             e.OvsdbDone: self._ovsdb_done,
         }
         for row in rows:
@@ -295,17 +298,35 @@ class Machine:
 
     def _host_up(self, event: e.HostUp) -> None:
         self._take(self.hosts.up(self.net, event))
-        self.wants.everything(event.name)
+        self._host_told(event.name, "description", self.hosts.problem(event))
+
+    def _host_changed(self, event: e.HostChanged) -> None:
+        self._take(self.hosts.described(self.net, event))
+        self._host_told(event.name, "description", self.hosts.problem(event))
+
+    def _host_told(self, name: str, cause: str, problem: str) -> None:
+        """Tell a host all we want of it, for a bridge of ours may have gone, and show what is wrong with it."""
+        self.wants.everything(name)
+        self._host_fault(name, cause, problem)
+
+    def _host_fault(self, name: str, cause: str, problem: str) -> None:
+        if problem:
+            self._effects.extend(self.faults.begin((cause, name), ("Host", name), problem))
+        else:
+            self._effects.extend(self.faults.end((cause, name)))
+            if not self.faults.has(("Host", name)) and self.net.get(Fault, ("Host", name)) is not None:
+                self._effects.append(Propose("clear_fault", ("Host", name)))
 
     def _host_down(self, event: e.HostDown) -> None:
-        """Its OVSDB can't be heard; what it last said still stands (a Presence once given is only renewed)."""
+        self._take(self.hosts.down(self.net, event.name))
+
+    def _interfaces_changed(self, event: e.InterfacesChanged) -> None:
+        self._take(self.hosts.interfaces(self.net, event))
+        if any(name.startswith(OURS) for name in event.removed):
+            self.wants.everything(event.name)
 
     def _ovsdb_done(self, event: e.OvsdbDone) -> None:
-        known = self.net.get(Fault, ("Host", event.name))
-        if event.error:
-            self._effects.append(Propose("set_fault", ("Host", event.name, f"OVSDB refused: {event.error}")))
-        elif known is not None and known.reason.startswith("OVSDB refused"):
-            self._effects.append(Propose("clear_fault", ("Host", event.name)))
+        self._host_fault(event.name, "transaction", f"OVSDB refused: {event.error}" if event.error else "")
 
     # -- faults and explanations --------------------------------------------------------------------------------------
 

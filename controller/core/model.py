@@ -216,10 +216,14 @@ class Session:
 
 @row(key="host")
 class Presence:
-    """A host whose OVSDB has told us all it has; `address` is where it dialled in from."""
+    """A host whose OVSDB has told us all it has; `address` is where it dialled in from.
+
+    What it told stands while it is away (`connected` False).
+    """
 
     host: str
-    address: str
+    address: str = quiet(default="")
+    connected: bool = quiet(default=True)
 
 
 @row(key="dpid")

@@ -225,8 +225,6 @@ def _switch(net: Net, dpid: int) -> Switch | None:
         role = INT if bridge == host.integration_bridge else ETH
     else:
         role = ETH if net.has(OfPort, "dpid+name", (dpid, f"phy-{bridge}")) else INT
-    if role == ETH and not physical:
-        return None
     return Switch(dpid, host.name, bridge, role, physical if role == ETH else "")
 
 

@@ -1,6 +1,6 @@
 """A model of one switch: where would this packet go?  Pure, and equal to Open vSwitch in what our flows can say.
 
-Used by the laws, by tests and by `patchbay trace`.  Semantics: OpenFlow 1.4, section 5, with Open vSwitch's resubmit:
+Used by the laws and by tests.  Semantics: OpenFlow 1.4, section 5, with Open vSwitch's resubmit:
 what the resubmitted-to flows change of the packet stays changed behind it (ovs-actions(7)).
 """
 

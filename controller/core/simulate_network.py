@@ -1,6 +1,6 @@
 """A model of many switches and what joins them: to which VIFs does a packet get, through which bridges?
 
-Patch ports, the wires of physical networks and tunnels are plain data, so that laws, tests and `patchbay trace` build
+Patch ports, the wires of physical networks and tunnels are plain data, so that laws and tests build
 it from whatever they have.  Bridges' NORMAL floods (MAC learning only ever narrows that), so what does not arrive here
 does not arrive anywhere.
 """

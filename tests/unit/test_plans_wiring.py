@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from controller.core.model import Binding, Fault, Host, LocalVlan
 from controller.core.net import Change
+from controller.core.plan import Refusal
 from controller.core.plans import wiring
 from controller.core.settings import Settings
 from tests.unit.planning import Cloud
@@ -115,3 +118,16 @@ def test_a_bridge_has_one_host_and_a_host_that_lost_all_its_bridges_goes():
     cloud.run(wiring.describe_host, Host("compute1", bridges=(("br-eth1", 2), ("br-int", 1)), managed=True))
     assert [host.name for host in cloud.net.all(Host)] == ["compute1"]
     assert not list(cloud.net.all(Binding)) and not list(cloud.net.all(LocalVlan))
+
+
+def test_a_forgotten_host_takes_its_bindings_along_and_an_unknown_one_is_refused():
+    cloud = Cloud()
+    port = cloud.port(cloud.network())
+    cloud.run(wiring.describe_host, Host("h1", bridges=(("br-int", 1),), managed=True))
+    cloud.run(wiring.bind, [(port.id, "h1")])
+    cloud.run(lambda draft, fault: wiring.set_fault(draft, *fault), ("Host", "h1", "it burns"))
+    cloud.run(wiring.forget_host, "h1")
+    assert not [row for kind in (Host, Binding, LocalVlan, Fault) for row in cloud.net.all(kind)]
+    with pytest.raises(Refusal, match="Host h1 could not be found") as refused:
+        cloud.run(wiring.forget_host, "h1")
+    assert refused.value.status == 404

@@ -6,7 +6,7 @@ import functools
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.core import flow as f
@@ -90,9 +90,9 @@ def test_a_remove_is_of_one_table() -> None:
 
 
 def test_foreign_flows_go_one_by_one() -> None:
-    switch = ModelSwitch(foreign=[(0, 5, "80000004"), (0, 6, "80000004")])
-    switch.apply(FlowMods(1, 1, foreign=((0, 5, "80000004"), (9, 9, ""))))
-    assert switch.installed() == (Installed(0, 6, 0, "80000004"),)
+    switch = ModelSwitch(foreign=[(0, 5, 7, "80000004"), (0, 6, 7, "80000004")])
+    switch.apply(FlowMods(1, 1, foreign=((0, 5, 7, "80000004"), (9, 9, 7, ""))))
+    assert switch.installed() == (Installed(0, 6, 7, "80000004"),)
 
 
 def test_what_is_installed_is_reported_with_fields_where_they_matter() -> None:
@@ -128,6 +128,7 @@ def table_space(seed: int) -> list[Flow]:
     return some_table_space(random.Random(seed))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 4), st.integers(0, 1 << 32))
 def test_any_list_of_changes_leaves_what_loading_its_result_gives(space: int, seed: int) -> None:
     """The tables that lookups use are the flows, whatever was added and removed on the way."""
@@ -145,6 +146,7 @@ def test_any_list_of_changes_leaves_what_loading_its_result_gives(space: int, se
         assert switch.run(packet) == loaded.run(packet)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 4), st.integers(0, 1 << 32))
 def test_the_lookup_is_that_of_a_plain_list(space: int, seed: int) -> None:
     dice = random.Random(seed)

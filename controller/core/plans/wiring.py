@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from controller.core.model import Binding, Fault, Host, LocalVlan, Port
-from controller.core.plan import Draft
+from controller.core.plan import Draft, Refusal
 from controller.core.plans import allocate
 
 
@@ -84,12 +84,30 @@ def describe_host(draft: Draft, host: Host) -> None:
     draft.put(host)
 
 
+def forget_host(draft: Draft, name: str) -> None:
+    """A host will not come back: its peers need not know of it any more, and its ports are DOWN.
+
+    One that is only away describes itself again when it is back.
+    """
+    host = draft.get(Host, name)
+    if host is None:
+        raise Refusal("HostNotFound", f"Host {name} could not be found.", 404)
+    _leave(draft, host)
+
+
 def _take_bridge(draft: Draft, host: Host, dpid: int) -> None:
     left = tuple(bridge for bridge in host.bridges if bridge[1] != dpid)
     if left:
         draft.put(replace(host, bridges=left))
         return
+    _leave(draft, host)
+
+
+def _leave(draft: Draft, host: Host) -> None:
     draft.remove(host)
+    fault = draft.get(Fault, ("Host", host.name))
+    if fault is not None:
+        draft.remove(fault)
     for binding in draft.find(Binding, "host", host.name):
         draft.remove(binding)
     for vlan in draft.find(LocalVlan, "host", host.name):
