@@ -1,0 +1,155 @@
+"""Law 6: a change costs what it touches, not what exists.  Counted, so that it holds on any machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import pytest
+
+from controller.core.model import Network, Port
+from controller.core.packet import ethernet
+from tests.world.hypervisor import Hypervisor
+from tests.world.world import World
+
+SIZES = (10, 100, 1000)
+TYPES = ("vxlan", "vlan", "local")
+
+
+class Cost(NamedTuple):
+    """What one change took: calls of app functions, resolved derived rows, and flows and meters on the wire."""
+
+    renders: int = 0
+    resolved: int = 0
+    flows: int = 0
+
+
+class Crowd(NamedTuple):
+    """A network with `size` ports on the first of two hosts and one on the second, all ACTIVE."""
+
+    world: World
+    network: Network
+    ports: list[Port]
+    hosts: tuple[Hypervisor, Hypervisor]
+
+
+def crowd(size: int, type: str) -> Crowd:
+    world = World()
+    hosts = world.host(), world.host()
+    network = world.network(type)
+    world.subnet(network, "10.0.0.0/16")
+    ports = [world.port(network) for _ in range(size + 1)]
+    world.settle()
+    for port in ports[1:]:
+        world.plug(port, hosts[0])
+    world.plug(ports[0], hosts[1])
+    world.settle()
+    assert all(world.active(port) for port in ports)
+    return Crowd(world, network, ports, hosts)
+
+
+@contextmanager
+def counted(world: World) -> Iterator[list[int]]:
+    """The costs of what happens inside: renders, resolved, flows."""
+    machine, cost = world.machine, [0, 0, 0]
+    before = machine.engine.renders, machine.placement.resolved, len(world.mods)
+    yield cost
+    world.settle()
+    mods = world.mods[before[2] :]
+    cost[0] = machine.engine.renders - before[0]
+    cost[1] = machine.placement.resolved - before[1]
+    cost[2] = sum(len(m.add) + len(m.remove) + len(m.meters) + len(m.stale_meters) + len(m.foreign) for m in mods)
+
+
+def cost_of(change: Callable[[Crowd], None], crowded: Crowd) -> Cost:
+    with counted(crowded.world) as cost:
+        change(crowded)
+    return Cost(*cost)
+
+
+def one_more(crowded: Crowd) -> None:
+    world = crowded.world
+    world.plug(world.port(crowded.network), crowded.hosts[0])
+
+
+def one_less(crowded: Crowd) -> None:
+    crowded.world.unplug(crowded.ports[5], crowded.hosts[0])
+
+
+def deleted(crowded: Crowd) -> None:
+    crowded.world.delete_port(crowded.ports[6])
+
+
+def renamed(crowded: Crowd) -> None:
+    crowded.world.change_port(crowded.ports[7], name="another", device_id="vm")
+
+
+def downed(crowded: Crowd) -> None:
+    crowded.world.change_port(crowded.ports[8], admin_state_up=False)
+
+
+def moved(crowded: Crowd) -> None:
+    crowded.world.move(crowded.ports[9], *crowded.hosts)
+
+
+def asked(crowded: Crowd) -> None:
+    there, here = crowded.ports[0], crowded.ports[4]
+    crowded.world.send(here, ethernet(here.mac_address, there.mac_address))
+
+
+def reconnected(crowded: Crowd) -> None:
+    crowded.world.bounce(crowded.hosts[0].bridges["br-int"])
+
+
+LIMITS = {
+    one_more: Cost(12, 8, 12),
+    one_less: Cost(4, 6, 12),
+    deleted: Cost(4, 6, 12),
+    renamed: Cost(0, 2, 0),
+    downed: Cost(8, 2, 10),
+    moved: Cost(14, 12, 24),
+    asked: Cost(2, 2, 1),
+}
+"""The most that each change may take, whatever there is besides."""
+
+
+@pytest.mark.parametrize("type", TYPES)
+def test_a_change_costs_the_same_among_10_and_100_and_1000_ports(type):
+    costs = []
+    for size in SIZES:
+        crowded = crowd(size, type)
+        costs.append({change.__name__: cost_of(change, crowded) for change in LIMITS})
+    assert costs[0] == costs[1] == costs[2]
+    for change, limit in LIMITS.items():
+        assert all(cost <= most for cost, most in zip(costs[0][change.__name__], limit, strict=True)), change.__name__
+
+
+def test_a_reconnect_with_nothing_changed_renders_and_sends_nothing():
+    assert cost_of(reconnected, crowd(100, "vxlan"))._replace(resolved=0) == Cost()
+
+
+def joined_by_one_more(hosts: int, ports: int) -> Cost:
+    """What it takes that one more host gets its first port of a network that has so many hosts, and ports on each."""
+    world = World()
+    there = [world.host() for _ in range(hosts)]
+    new = world.host()
+    network = world.network("vxlan")
+    world.subnet(network, "10.0.0.0/16")
+    made = [world.port(network) for _ in range(hosts * ports + 1)]
+    world.settle()
+    for number, port in enumerate(made[1:]):
+        world.plug(port, there[number % hosts])
+    world.settle()
+    with counted(world) as cost:
+        world.plug(made[0], new)
+    return Cost(*cost)
+
+
+def test_one_more_host_in_a_network_costs_its_hosts_and_not_their_ports():
+    costs = {(hosts, ports): joined_by_one_more(hosts, ports) for hosts in (2, 4, 8) for ports in (1, 20)}
+    for hosts in (2, 4, 8):
+        assert costs[hosts, 1] == costs[hosts, 20]
+    # Two flood sets of each host that is there are written anew (broadcast, and unicast without a flow).
+    growth = [costs[4, 1].flows - costs[2, 1].flows, costs[8, 1].flows - costs[4, 1].flows]
+    assert growth == [4, 8]

@@ -1,0 +1,57 @@
+"""A store in memory: real plans on real rows, committed one after the other, without SQL."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from controller.core.effects import Propose
+from controller.core.events import Changed
+from controller.core.model import Binding, Fault, Host, LocalVlan, Network, Port, Segment, Sequence, Subnet
+from controller.core.net import Net
+from controller.core.plan import Draft
+from controller.core.plans import wiring
+from controller.core.settings import Settings
+
+STORED = (Network, Segment, Subnet, Port, Host, Binding, LocalVlan, Fault, Sequence)
+
+WIRING: dict[str, Callable[[Draft, Any], None]] = {
+    "bind": wiring.bind,
+    "unbind": wiring.unbind,
+    "activate": wiring.activate,
+    "describe_host": wiring.describe_host,
+    "set_fault": lambda draft, fault: wiring.set_fault(draft, *fault),
+    "clear_fault": lambda draft, fault: wiring.clear_fault(draft, *fault),
+}
+"""What a Propose may name, and the plan it means."""
+
+
+class Store:
+    """`run` carries out a plan and returns its result and the Changed that tells of it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.net = Net()
+        self.revision = 0
+        self._ids = 0
+
+    def run(self, plan: Callable[..., Any], *args: Any, **more: Any) -> tuple[Any, Changed]:
+        draft = Draft(self.net, self.settings, "2026-11-20T10:00:00Z", self._new_id)
+        result = plan(draft, *args, **more)
+        changes = draft.changes()
+        for change in changes:
+            self.net.apply(change)
+        self.revision += bool(changes)
+        return result, Changed(self.revision, changes)
+
+    def carry_out(self, proposal: Propose) -> Changed:
+        return self.run(WIRING[proposal.plan], proposal.argument)[1]
+
+    def rows(self) -> list[Any]:
+        """Every stored row: what a controller starts with."""
+        return [row for row_type in STORED for row in self.net.all(row_type)]
+
+    def _new_id(self) -> str:
+        self._ids += 1
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, str(self._ids)))
