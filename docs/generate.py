@@ -16,7 +16,7 @@ from pathlib import Path
 from controller import cli
 from controller.core import app
 from controller.core.pipeline import LAYOUT
-from controller.core.placement import Placement
+from controller.core.placement import LAYERS
 from controller.core.plans.checks import CHECKS
 from controller.core.reference import grid, pipeline_reference, row_reference
 from controller.core.row import KINDS, REQUIRED, Attribute
@@ -41,7 +41,7 @@ def pages() -> dict[str, str]:
 
 
 def _rows() -> str:
-    derived = {layer[0] for layer in Placement(Settings())._layers}
+    derived = {layer.row_type for layer in LAYERS}
     return row_reference(KINDS.values(), derived)
 
 

@@ -189,6 +189,11 @@ class OvsdbWants:
         self._wanted: dict[str, dict[OvsdbOperation, int]] = {}
         self._dirty: dict[str, dict[OvsdbOperation, None]] = {}
         self._tags: dict[str, dict[tuple[str, str], SetTag]] = {}
+        self._bridges: dict[str, set[str]] = {}
+
+    def described(self, host: str, bridges: Iterable[str]) -> None:
+        """Which bridges a host has or shall get.  A provider bridge that is missing is for its operator to make."""
+        self._bridges[host] = set(bridges)
 
     def change(self, delta: Delta) -> None:
         wanted = self._wanted.setdefault(delta.target, {})
@@ -221,7 +226,8 @@ class OvsdbWants:
             if presence is None or not presence.connected:
                 continue  # it is told everything when it is back
             del self._dirty[host]
-            now = [operation for operation in operations if not isinstance(operation, SetTag)]
+            there = self._bridges.get(host, set())
+            now = [o for o in operations if not isinstance(o, SetTag) and _bridges_of(o) <= there]
             for operation in operations:
                 if isinstance(operation, SetTag):
                     self._tags.setdefault(host, {})[operation.bridge, operation.port] = operation
@@ -240,3 +246,13 @@ class OvsdbWants:
             presence = net.get(Presence, host)
             if due and presence is not None and presence.connected:
                 yield OvsdbOps(host, tuple(due))
+
+
+def _bridges_of(operation: OvsdbOperation) -> set[str]:
+    match operation:
+        case EnsureBridge(name):
+            return {name}
+        case EnsurePatch(bridge, _, peer_bridge):
+            return {bridge, peer_bridge}
+        case _:
+            return {operation.bridge}

@@ -54,7 +54,6 @@ class Ledger:
         self.owns_all = False
         self.open = False
         self.sent = 0
-        self.acknowledged = 0
         self.desired: dict[Slot, Flow] = {}
         self.owners: dict[Slot, Owner] = {}
         self.contested: dict[Slot, Claims] = {}
@@ -154,8 +153,7 @@ class Ledger:
         """
         if serial is None:
             self._in_flight.clear()
-            self.acknowledged = self.sent
-            self._retry.update(self.refused)
+        self._retry.update(self.refused)
         self._reading = Reading(tuple(installed), frozenset(suspect), self.sent if serial is None else serial)
         self._meters = dict(meters)
         self.open = True
@@ -193,9 +191,8 @@ class Ledger:
         """The connection is gone: nothing is sent, and nothing known of what is installed, until the next read."""
         self.open = False
         self._reading = None
-        self._in_flight.clear()
         # Nothing of what was sent will be acknowledged any more; the next read tells what became of it.
-        self.acknowledged = self.sent
+        self._in_flight.clear()
 
     def expired(self, cookie: int) -> Flow | None:
         """A flow of ours timed out: returns it when it is still desired (it would be sent again)."""
@@ -227,13 +224,11 @@ class Ledger:
             self._stale += sent.stale
             self._foreign += sent.foreign
             self._meters = {id: rate for id, rate in self._meters.items() if id not in sent.meters}
-        self._in_flight = [sent for sent in self._in_flight if sent.serial > serial]
-        # A refusal is an answer, too: the switch has nothing more to say about this bundle.
-        self.acknowledged = max(self.acknowledged, serial)
+        self._in_flight = [sent for sent in self._in_flight if sent.serial != serial]
         return culprit
 
     def acknowledge(self, serial: int) -> None:
-        self.acknowledged = max(self.acknowledged, serial)
+        """The switch has carried out every bundle up to `serial`."""
         for sent in self._in_flight if self.refused else ():
             if sent.serial <= serial:
                 for slot in sent.before:
@@ -307,5 +302,5 @@ class Ledger:
 
     @property
     def settled(self) -> bool:
-        """Whether the switch has acknowledged all that was sent."""
-        return self.acknowledged >= self.sent
+        """Whether the switch has answered all that was sent."""
+        return not self._in_flight

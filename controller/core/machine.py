@@ -37,6 +37,8 @@ from controller.core.placement import Placement
 from controller.core.row import key_of
 from controller.core.settings import Settings
 
+RETRY_REFUSED = 30.0
+"""Seconds after which a switch that refused flows is read, and offered them, again."""
 OURS = ("int-", "phy-", "pb-")
 """What the names of ports that we make begin with."""
 
@@ -66,6 +68,7 @@ class Machine:
         self._effects: list[Effect] = []
         self._again: dict[int, None] = {}
         self._unread: dict[int, None] = {}
+        self._retried = 0.0
         self._packets = {key: f for app in self.apps for key, f in app.packet_handlers.items()}
         self._restorers = {key: f for app in self.apps for key, f in app.restorers.items()}
         self._handlers: dict[type, Callable[[Any], None]] = {
@@ -207,6 +210,9 @@ class Machine:
     def _tick(self, event: e.Tick) -> None:
         self._take(self.hosts.tick(self.net, event.now))
         self._effects.extend(self.wants.flush_tags(self.net))
+        if event.now - self._retried >= RETRY_REFUSED:
+            self._retried = event.now
+            self._unread.update((dpid, None) for dpid, ledger in self.ledgers.items() if ledger.refused)
         for dpid in self._unread:
             if self.ledgers[dpid].open:
                 self._effects.append(Read(dpid))
@@ -293,21 +299,25 @@ class Machine:
         ledger.acknowledge(event.serial)
         self._heal(ledger)
         self.bindings.acknowledged(event.dpid, event.serial)
+        if ledger.settled:
+            self.bindings.settled(event.dpid)
 
     # -- events of hosts ----------------------------------------------------------------------------------------------
 
     def _host_up(self, event: e.HostUp) -> None:
         self._take(self.hosts.up(self.net, event))
-        self._host_told(event.name, "description", self.hosts.problem(event))
+        self._host_told(event)
 
     def _host_changed(self, event: e.HostChanged) -> None:
         self._take(self.hosts.described(self.net, event))
-        self._host_told(event.name, "description", self.hosts.problem(event))
+        self._host_told(event)
 
-    def _host_told(self, name: str, cause: str, problem: str) -> None:
+    def _host_told(self, event: e.HostUp | e.HostChanged) -> None:
         """Tell a host all we want of it, for a bridge of ours may have gone, and show what is wrong with it."""
-        self.wants.everything(name)
-        self._host_fault(name, cause, problem)
+        integration = event.integration_bridge or self.settings.integration_bridge
+        self.wants.described(event.name, (integration, *(bridge.name for bridge in event.bridges)))
+        self.wants.everything(event.name)
+        self._host_fault(event.name, "description", self.hosts.problem(event))
 
     def _host_fault(self, name: str, cause: str, problem: str) -> None:
         if problem:

@@ -1,0 +1,58 @@
+"""Placement: which rows matter on which switch.  Keeps the derived rows equal to functions of the others, by deltas.
+
+Each class of derived rows is a layer: a resolver, a pure function of the Net that says what a row should be, and
+triggers, which say for a change which rows to resolve again.  Layers run in order, each seeing the rows of the ones
+before; a change touches the derived rows that can depend on it, and never all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from controller.core.net import Change, Net
+from controller.core.placement.networks import NETWORKS_ON_HOSTS, NETWORKS_ON_SWITCHES
+from controller.core.placement.ports import FLOOD_CHUNKS, LOCAL_PORTS
+from controller.core.placement.remotes import REMOTE_ADDRESSES, REMOTE_PORTS
+from controller.core.placement.switches import SWITCHES, TUNNEL_PORTS, UPLINKS
+from controller.core.settings import Settings
+
+LAYERS = (
+    SWITCHES,
+    UPLINKS,
+    TUNNEL_PORTS,
+    LOCAL_PORTS,
+    FLOOD_CHUNKS,
+    NETWORKS_ON_HOSTS,
+    NETWORKS_ON_SWITCHES,
+    REMOTE_PORTS,
+    REMOTE_ADDRESSES,
+)
+
+
+class Placement:
+    """Keeps the derived rows of one Net up to date.  `resolved` counts resolutions, for the cost laws."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.resolved = 0
+
+    def update(self, net: Net, changes: Iterable[Change]) -> list[Change]:
+        """Apply the derived changes that follow from changes already in `net`; returns all, the given ones first."""
+        done = list(changes)
+        by_type: dict[type, list[Change]] = {}
+        for change in done:
+            by_type.setdefault(change.row_type, []).append(change)
+        for layer in LAYERS:
+            keys: dict[object, None] = {}
+            for followed in layer.follows:
+                for change in by_type.get(followed, ()):
+                    keys.update(dict.fromkeys(layer.triggers(net, self.settings, change)))
+            for key in keys:
+                self.resolved += 1
+                old, new = net.get(layer.row_type, key), layer.resolve(net, self.settings, key)
+                if old != new:
+                    derived = Change(old, new)
+                    net.apply(derived)
+                    done.append(derived)
+                    by_type.setdefault(layer.row_type, []).append(derived)
+        return done

@@ -1,0 +1,53 @@
+"""Which networks are present on which hosts and switches."""
+
+from __future__ import annotations
+
+from controller.core.model import ETH, Binding, LocalVlan, NetworkOnHost, NetworkOnSwitch, Segment, Switch
+from controller.core.net import Change, Net
+from controller.core.placement.layer import Keys, Layer, both
+from controller.core.settings import Settings
+
+
+def _networks_on_hosts(net: Net, settings: Settings, change: Change) -> Keys:
+    return ((row.host, row.network_id) for row in both(change) if isinstance(row, (Binding, LocalVlan)))
+
+
+def _network_on_host(net: Net, settings: Settings, key: tuple[str, str]) -> NetworkOnHost | None:
+    vlan = net.get(LocalVlan, key)
+    if vlan is None or not net.has(Binding, "host+network_id", key):
+        return None
+    return NetworkOnHost(vlan.host, vlan.network_id, vlan.vid)
+
+
+def _networks_on_switches(net: Net, settings: Settings, change: Change) -> Keys:
+    for row in both(change):
+        match row:
+            case NetworkOnHost(host, network_id):
+                yield from ((switch.dpid, network_id) for switch in net.find(Switch, "host", host))
+            case Segment():
+                for on in net.find(NetworkOnHost, "network_id", row.network_id):
+                    yield from ((switch.dpid, row.network_id) for switch in net.find(Switch, "host", on.host))
+            case Switch(dpid, host):
+                yield from ((dpid, on.network_id) for on in net.find(NetworkOnHost, "host", host))
+                yield from ((dpid, on.network_id) for on in net.find(NetworkOnSwitch, "dpid", dpid))
+            case _:
+                pass
+
+
+def _network_on_switch(net: Net, settings: Settings, key: tuple[int, str]) -> NetworkOnSwitch | None:
+    dpid, network_id = key
+    switch = net.get(Switch, dpid)
+    on = net.get(NetworkOnHost, (switch.host, network_id)) if switch else None
+    if switch is None or on is None:
+        return None
+    if switch.role == ETH:
+        segments = net.find(Segment, "network_id", network_id)
+        if all(segment.physical_network != switch.physical_network for segment in segments):
+            return None
+    return NetworkOnSwitch(dpid, network_id, switch.host, switch.role, on.vid)
+
+
+NETWORKS_ON_HOSTS = Layer(NetworkOnHost, (Binding, LocalVlan), _networks_on_hosts, _network_on_host)
+NETWORKS_ON_SWITCHES = Layer(
+    NetworkOnSwitch, (NetworkOnHost, Segment, Switch), _networks_on_switches, _network_on_switch
+)

@@ -1,0 +1,97 @@
+"""Which ports are plugged in where: the join of OfPort, Interface, Port and Host, whatever came first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from controller.core.model import CHUNK_BITS, INT, FloodChunk, Interface, LocalPort, OfPort, Port, Switch
+from controller.core.net import Change, Net
+from controller.core.placement.layer import Keys, Layer, both
+from controller.core.settings import Settings
+
+
+def _local_ports(net: Net, settings: Settings, change: Change) -> Keys:
+    for row in both(change):
+        match row:
+            case Port():
+                yield row.id
+            case Interface():
+                if row.iface_id:
+                    yield row.iface_id
+                # Whether the name tells whose VIF it is depends on there being no iface-id.
+                yield from _named(net, row.host, row.name)
+            case OfPort():
+                yield from _claimed_by(net, row)
+            case Switch(dpid):
+                yield from (local.port_id for local in net.find(LocalPort, "dpid", dpid))
+                for port in net.find(OfPort, "dpid", dpid):
+                    yield from _claimed_by(net, port)
+            case _:
+                pass
+
+
+def _claimed_by(net: Net, ofport: OfPort) -> Keys:
+    """The ids of ports whose VIF this OpenFlow port may be, or has been."""
+    yield from (local.port_id for local in net.find(LocalPort, "ofport", (ofport.dpid, ofport.number)))
+    switch = net.get(Switch, ofport.dpid)
+    if switch is None:
+        return
+    interface = net.get(Interface, (switch.host, ofport.name))
+    if interface is not None and interface.iface_id:
+        yield interface.iface_id
+    yield from _named(net, switch.host, ofport.name)
+
+
+def _named(net: Net, host: str, name: str) -> Keys:
+    """The ids of ports whose VIF would have that name."""
+    yield from (port.id for port in net.find(Port, "tap", name))
+    yield from (port.id for port in net.find(Port, "interface_name", (host, name)))
+
+
+def _local_port(net: Net, settings: Settings, port_id: str) -> LocalPort | None:
+    """Where a port's VIF is: on the host it is bound to if it is there, else where it was found (lowest dpid first)."""
+    port = net.get(Port, port_id)
+    if port is None:
+        return None
+    found = [*_by_iface_id(net, port_id), *_by_name(net, port)]
+    if not found:
+        return None
+    switch, ofport = min(found, key=lambda at: (at[0].host != port.host_id, at[0].dpid, at[1].number))
+    return LocalPort(port_id, switch.dpid, ofport.number, port.network_id, switch.host)
+
+
+def _by_iface_id(net: Net, port_id: str) -> Iterable[tuple[Switch, OfPort]]:
+    for interface in net.find(Interface, "iface_id", port_id):
+        for switch in net.find(Switch, "host+role", (interface.host, INT)):
+            if switch.bridge == interface.bridge:
+                for ofport in net.find(OfPort, "dpid+name", (switch.dpid, interface.name)):
+                    yield switch, ofport
+
+
+def _by_name(net: Net, port: Port) -> Iterable[tuple[Switch, OfPort]]:
+    """VIFs that only their name tells: no OVSDB, or an owner that wrote no iface-id."""
+    named = net.find(OfPort, "name", "tap" + port.id[:11])
+    if port.interface_name:
+        named += net.find(OfPort, "name", port.interface_name)
+    for ofport in named:
+        switch = net.get(Switch, ofport.dpid)
+        if switch is None or switch.role != INT:
+            continue
+        interface = net.get(Interface, (switch.host, ofport.name))
+        if interface is not None and interface.iface_id:
+            continue
+        if ofport.name == port.interface_name and switch.host != port.host_id:
+            continue
+        yield switch, ofport
+
+
+def _chunks(net: Net, settings: Settings, change: Change) -> Keys:
+    return ((row.dpid, row.network_id, row.ofport >> CHUNK_BITS) for row in both(change) if isinstance(row, LocalPort))
+
+
+def _chunk(net: Net, settings: Settings, key: tuple[int, str, int]) -> FloodChunk | None:
+    return FloodChunk(*key) if net.has(LocalPort, "chunk", key) else None
+
+
+LOCAL_PORTS = Layer(LocalPort, (Port, Interface, OfPort, Switch), _local_ports, _local_port)
+FLOOD_CHUNKS = Layer(FloodChunk, (LocalPort,), _chunks, _chunk)
