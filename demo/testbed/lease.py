@@ -88,11 +88,8 @@ def sweep(kept: bool = False) -> list[int]:
     removed = []
     for number in sorted(present()):
         path = directory(number)
-        if not path.exists():
-            _remove(number)
-            removed.append(number)
-            continue
-        lock = _lock(number, create=_is_stale(path))
+        # Without a directory the number is taken first: else a new bed could take it while we clear it.
+        lock = _lock(number, create=_is_stale(path)) if path.exists() else _make(number)
         if lock is None:
             continue
         if kept or not (path / "kept").exists():

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from mininet_topos import scenarios
+from tests.one_at_a_time import alone
 
 PROJECT = Path(__file__).resolve().parents[2]
 OVS_CTL = "/usr/share/openvswitch/scripts/ovs-ctl"
 
 pytestmark = [
-    pytest.mark.xdist_group("mininet"),  # there is one Open vSwitch and one set of interface names for all of them
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
     pytest.mark.skipif(shutil.which("mn") is None, reason="needs Mininet (make setup)"),
 ]
@@ -32,7 +32,7 @@ def blocks(docstring: str) -> tuple[list[str], list[str]]:
     return [command for command in commands if command.startswith(("/usr", "python3", ".venv", "PYTHONPATH"))], output
 
 
-def shell(command: str, directory: Path, timeout: float = 180) -> str:
+def shell(command: str, directory: Path, timeout: float = 90) -> str:
     """Run a documented command from the project's directory; /tmp is the test's own.  Fails on a code other than 0."""
     log = directory / "command.log"
     with log.open("w") as output:  # a file: daemons that the command leaves behind may keep it open
@@ -48,21 +48,20 @@ def shell(command: str, directory: Path, timeout: float = 180) -> str:
     return log.read_text()
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def open_vswitch():
-    """The machine's own Open vSwitch: started by the first documented command, stopped if it was not running."""
-    running = subprocess.run(["ovs-vsctl", "--timeout=2", "show"], capture_output=True).returncode == 0
-    yield
-    if not running:
-        subprocess.run([OVS_CTL, "stop"], check=True, capture_output=True)
+    """The machine's own Open vSwitch, alone: started by the first documented command, stopped if it was not running.
 
-
-@pytest.fixture
-def remains_removed():
-    """What an aborted run left is removed before and after."""
-    remove_remains()
-    yield
-    remove_remains()
+    What an aborted run left in it is removed before and after.
+    """
+    with alone("/usr/share/openvswitch"):
+        running = subprocess.run(["ovs-vsctl", "--timeout=2", "show"], capture_output=True).returncode == 0
+        if running:
+            remove_remains()
+        yield
+        remove_remains()
+        if not running:
+            subprocess.run([OVS_CTL, "stop"], check=True, capture_output=True)
 
 
 def remove_remains():
@@ -106,7 +105,6 @@ def answers() -> bool:
         return False
 
 
-@pytest.mark.usefixtures("remains_removed")
 @pytest.mark.parametrize("name", scenarios.NAMES)
 def test_the_documented_commands_give_the_documented_output(name, tmp_path, served):
     commands, expected = blocks(sys.modules[f"mininet_topos.{scenarios.load(name).name}"].__doc__)

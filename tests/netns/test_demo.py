@@ -6,15 +6,22 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from demo.testbed import lease
+from tests.one_at_a_time import alone
 
 PROJECT = Path(__file__).resolve().parents[2]
 
-pytestmark = pytest.mark.xdist_group("kept")  # a demo ends a kept bed that it finds
+
+@pytest.fixture(autouse=True)
+def _alone():
+    """A demo ends a kept one that it finds."""
+    with alone(tempfile.gettempdir()):
+        yield
 
 
 def demo(*arguments: str) -> subprocess.Popen:

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parents[2]
+MODULE = "tests.ovs.ovsdb_process"
 PATIENCE = 10.0
 
 
@@ -42,8 +43,9 @@ class OvsdbProcess:
             listener.bind(path)
             listener.listen()
             self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", sys.executable, __file__, path, self._wanted, str(self._probe)],
-                env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"},
+                ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", MODULE, path, self._wanted, str(self._probe)],
+                cwd=ROOT,  # first on the module path, not this folder, whose files may be called like packages
+                env={**os.environ, "PYTHONWARNINGS": "ignore"},
                 stderr=log,
             )
             listener.settimeout(PATIENCE)

@@ -11,6 +11,7 @@ It needs no root, no kernel module and no port (Unix sockets only), so any numbe
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -81,7 +82,7 @@ class Sandbox:
             f"--remote=p{self.database}",
             "--remote=db:Open_vSwitch,Open_vSwitch,manager_options",
         )
-        self.wait(lambda: (self.directory / "db.sock").exists(), "ovsdb-server's socket", alive="ovsdb-server")
+        self.wait(lambda: listens(self.directory / "db.sock"), "ovsdb-server's socket", alive="ovsdb-server")
 
     def stop_ovsdb(self) -> None:
         self._end("ovsdb-server")
@@ -173,3 +174,9 @@ class Sandbox:
             return
         process.kill()
         process.wait()
+
+
+def listens(path: Path) -> bool:
+    """Whether somebody accepts connections on a Unix socket (its file is there a moment earlier)."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        return sock.connect_ex(str(path)) == 0

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.core.effects import EnsureBridge, EnsurePatch, EnsureTunnel, RemovePort, SetTag
@@ -683,6 +683,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)  # a loaded machine is no fault
 @given(
     messages=st.lists(st.tuples(st.dictionaries(st.text(), VALUES), st.sampled_from(["", " ", "\r\n"])), max_size=5),
     ascii_only=st.booleans(),
