@@ -122,9 +122,6 @@ class Ledger:
 
     def _award(self, slot: Slot, claims: Claims) -> None:
         """Give a contested slot to the owner whose name sorts first, whatever the order in which they came."""
-        if not claims:
-            del self.contested[slot], self.desired[slot], self.owners[slot]
-            return
         winner = min(claims, key=_rank)
         self.desired[slot], self.owners[slot] = claims[winner], winner
         if len(claims) == 1:

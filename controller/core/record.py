@@ -39,7 +39,7 @@ def read_steps(lines: Iterable[str]) -> Iterator[list[Any]]:
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
-                burst.append(_value(json.loads(line)))
+                burst.append(_named(json.loads(line)))
             except (ValueError, KeyError, TypeError) as error:
                 raise RecordError(f"line {number} is no recorded event: {error}") from None
         elif burst:
@@ -47,6 +47,12 @@ def read_steps(lines: Iterable[str]) -> Iterator[list[Any]]:
             burst = []
     if burst:
         yield burst
+
+
+def _named(plain: Any) -> Any:
+    if not isinstance(plain, dict):
+        raise ValueError("it is no object with a class")
+    return _value(plain)
 
 
 def _plain(value: Any) -> Any:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, dataclass, field, fields
+from operator import attrgetter
 from typing import Any, cast, dataclass_transform
 
 REQUIRED = MISSING
@@ -55,6 +56,7 @@ class Kind:
     indexes: tuple[Index, ...]
     store: bool
     loud: tuple[str, ...]
+    loud_values: Callable[[Any], Any]
     attributes: tuple[tuple[str, Attribute], ...]
 
 
@@ -92,22 +94,13 @@ def index(*names: str, each: Callable[[Any], Iterable[Any]] | None = None) -> In
     """Index by one field (its value), several fields (a tuple), or by every value that `each(row)` yields."""
     if each is not None:
         return Index(names[0], each)
-    if len(names) == 1:
-        name = names[0]
-        return Index(name, lambda row: (getattr(row, name),))
-    return Index("+".join(names), lambda row: (tuple(getattr(row, n) for n in names),))
+    value = attrgetter(*names)
+    return Index("+".join(names), lambda row: (value(row),))
 
 
 def key_of(row: Any) -> Any:
     """The key of a row: the value of its key field, or a tuple of them."""
     return type(row).ROW.key(row)
-
-
-def _key(names: tuple[str, ...]) -> Callable[[Any], Any]:
-    if len(names) == 1:
-        name = names[0]
-        return lambda row: getattr(row, name)
-    return lambda row: tuple(getattr(row, n) for n in names)
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field, attr, quiet))
@@ -118,13 +111,15 @@ def row(*, key: str | tuple[str, ...], indexes: Iterable[Index] = (), store: boo
     def decorate(cls: type) -> type:
         made: Any = dataclass(frozen=True, slots=True)(cls)
         declared = fields(made)
+        loud = tuple(f.name for f in declared if not f.metadata.get("quiet"))
         made.ROW = Kind(
             name=made.__name__,
-            key=_key(names),
+            key=attrgetter(*names),
             key_fields=names,
             indexes=tuple(indexes),
             store=store,
-            loud=tuple(f.name for f in declared if not f.metadata.get("quiet")),
+            loud=loud,
+            loud_values=attrgetter(*loud),
             attributes=tuple((f.name, f.metadata["attr"]) for f in declared if "attr" in f.metadata),
         )
         KINDS[made.__name__] = made
@@ -137,4 +132,5 @@ def changes_flows(old: Any, new: Any) -> bool:
     """True unless `old` and `new` differ in quiet fields only (either may be None: made or removed)."""
     if old is None or new is None:
         return True
-    return any(getattr(old, name) != getattr(new, name) for name in type(new).ROW.loud)
+    kind: Kind = type(new).ROW
+    return bool(kind.loud_values(old) != kind.loud_values(new))
