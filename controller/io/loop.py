@@ -20,7 +20,7 @@ from controller.core.effects import Disconnect, Effect, FlowMods, OvsdbOps, Pack
 from controller.core.events import Changed, Event, Tick
 from controller.core.machine import Machine
 from controller.core.net import Change
-from controller.core.plan import Draft
+from controller.core.plan import Draft, Refusal
 from controller.core.plans import wiring
 from controller.core.record import write_event
 
@@ -96,10 +96,19 @@ class Loop:
         while True:
             self._wake.wait()
             self._wake.clear()
-            while self._queue:
-                burst, self._queue = self._queue[:BURST], self._queue[BURST:]
+            while burst := self.take():
                 self.step(burst)
                 hub.sleep(0)
+
+    def take(self) -> list[Event]:
+        """The events that wait, as many as one step takes."""
+        burst, self._queue = self._queue[:BURST], self._queue[BURST:]
+        return burst
+
+    def take_proposals(self) -> list[Propose]:
+        """What the machine wants written."""
+        proposals, self._proposals = self._proposals, []
+        return proposals
 
     def step(self, burst: list[Event]) -> None:
         """Take a burst of events in, and carry out what follows."""
@@ -110,9 +119,10 @@ class Loop:
             self._record.flush()
         self.steps += 1
         for effect in self.machine.step(burst):
-            self._carry_out(effect)
+            self.carry_out(effect)
 
-    def _carry_out(self, effect: Effect) -> None:
+    def carry_out(self, effect: Effect) -> None:
+        """Hand an effect to the edge that it is for, or to the store's writer."""
         match effect:
             case Propose():
                 self._proposals.append(effect)
@@ -134,14 +144,26 @@ class Loop:
         while True:
             self._propose.wait()
             self._propose.clear()
-            while self._proposals:
-                batch, self._proposals = self._proposals, []
+            while batch := self.take_proposals():
                 try:
-                    self._store.execute(lambda draft: _run(draft, batch), who="controller")  # noqa: B023
+                    write_proposals(self._store, batch)
                 except self._unavailable as error:
                     LOG.error("what was observed can't be written yet: %s", error)
                     self._proposals = batch + self._proposals
                     hub.sleep(RETRY)
+
+
+def write_proposals(store: Store, batch: list[Propose]) -> None:
+    """Write what was observed, in one transaction.  What can't be written (a host may call itself anything) is told
+    and left out."""
+    try:
+        store.execute(lambda draft: _run(draft, batch), who="controller")
+    except Refusal as refusal:
+        if len(batch) == 1:
+            LOG.error("%s is refused: %s", batch[0].plan, refusal.message)
+            return
+        for proposal in batch:
+            write_proposals(store, [proposal])
 
 
 def _run(draft: Draft, batch: list[Propose]) -> None:

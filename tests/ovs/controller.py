@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -33,13 +34,11 @@ _NUMBERS = itertools.count(1)
 
 
 class Controller:
-    """`ini` holds sections of the configuration beside the database and the addresses; `options` go to `serve`."""
+    """`ini` holds sections of the configuration, which go before the database and the addresses chosen here."""
 
-    def __init__(
-        self, directory: Path, ini: Mapping[str, Mapping[str, object]] | None = None, options: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, directory: Path, ini: Mapping[str, Mapping[str, object]] | None = None) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self.directory, self.options = directory, options
+        self.directory = directory
         pid = os.getpid()
         self.address = f"127.{next(_NUMBERS) % 250 + 1}.{pid >> 8 & 255}.{pid & 255}"
         self.ports = {name: free_port(self.address) for name in ("api", "openflow", "ovsdb")}
@@ -55,7 +54,9 @@ class Controller:
         }
         for name, options in ini.items():
             sections.setdefault(name, {}).update(options)
-        lines = [f"[{name}]\n" + "".join(f"{k} = {v}\n" for k, v in values.items()) for name, values in sections.items()]
+        lines = [
+            f"[{name}]\n" + "".join(f"{k} = {v}\n" for k, v in values.items()) for name, values in sections.items()
+        ]
         self.config.write_text("\n".join(lines))
 
     def __enter__(self) -> Self:
@@ -67,9 +68,9 @@ class Controller:
 
     # -- the process --------------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Start it, and wait until it listens."""
-        self.launch()
+    def start(self, *options: str) -> None:
+        """Start it with these options of `serve`, and wait until it listens."""
+        self.launch(*options)
         self.wait(lambda: "To look inside" in self.output[self._begin :], "the controller to listen")
 
     def launch(self, *options: str) -> None:
@@ -78,7 +79,7 @@ class Controller:
             self._begin = len(self.output)
             self._process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "controller", "serve"]
-                + ["--config", str(self.config), *self.options, *options],
+                + ["--config", str(self.config), *options],
                 cwd=ROOT,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.DEVNULL,
@@ -165,6 +166,11 @@ class Controller:
         """What the controller says about itself: hosts, ports, switches, status ..."""
         return self.rest("GET", "/patchbay/v1/" + "/".join(path))
 
+    def flows(self, name: str) -> dict[str, str]:
+        """The flows that a switch ("h1/br-int") shall have: text by cookie."""
+        found = self.look("switches", urllib.parse.quote(name, safe=""), "flows")
+        return {flow["cookie"]: flow["openflow"] for flow in found}
+
     def patchbay(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the command line that asks this controller."""
         return run_patchbay(*arguments, "--url", self.url)
@@ -174,7 +180,9 @@ class Controller:
     def join(self, host: Sandbox, name: str, local_ip: str = "", **external_ids: str) -> None:
         """Have a host join as an operator would, and wait until its integration bridge is programmed."""
         ids = {"hostname": name, "local_ip": local_ip, "datapath_type": "dummy", **external_ids}
-        host.vsctl("set", "Open_vSwitch", ".", *(f'external_ids:{key}="{value}"' for key, value in ids.items() if value))
+        host.vsctl(
+            "set", "Open_vSwitch", ".", *(f'external_ids:{key}="{value}"' for key, value in ids.items() if value)
+        )
         host.vsctl("--no-wait", "set-manager", f"tcp:{self.address}:{self.ports['ovsdb']}")
         self.wait(lambda: self.settled(name), f"{name} to be programmed")
 

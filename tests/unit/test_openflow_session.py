@@ -1,4 +1,4 @@
-"""One bridge's connection without its socket: what it says becomes events, what we want becomes bytes."""
+"""One bridge's connection without its socket: what it says becomes events, and who is no bridge is told."""
 
 from __future__ import annotations
 
@@ -14,81 +14,21 @@ from os_ken.ofproto import ofproto_v1_4 as ofp
 from controller.core import flow as f
 from controller.core.effects import FlowMods, PacketOut
 from controller.core.events import (
-    Acknowledged,
     FlowRemoved,
-    Installed,
     PacketIn,
     PortDesc,
     PortStatus,
-    Reread,
-    SwitchError,
     SwitchUp,
 )
-from controller.core.flow import Flow, Meter, match
 from controller.io.openflow import encode
 from controller.io.openflow.session import (
     ECHO_INTERVAL,
     HANDSHAKE_TIMEOUT,
-    REREAD_DELAY,
     SILENCE_LIMIT,
     Closed,
-    Session,
 )
 from tests.unit import bridge_messages as bridge
-
-DPID = 0xA1
-TAP = PortDesc(1, "tap1", "fa:16:3e:00:00:01")
-FLOWS = [Flow(0, n, match({"in_port": n}), [f.Goto(16)]) for n in (1, 2, 3)]
-REACTIVE = frozenset([59])
-
-
-class Bridge:
-    """A bridge that answers as Open vSwitch does, at the other end of a session."""
-
-    def __init__(self, now: float = 100.0) -> None:
-        self.now = now
-        self.session = Session("192.0.2.1", REACTIVE, now)
-
-    def says(self, *messages: bytes) -> list[Any]:
-        """Send; the result is the events that came of it."""
-        for data in messages:
-            self.session.receive(data, self.now)
-        events, self.session.events = self.session.events, []
-        return events
-
-    def hears(self) -> list[tuple[int, int, bytes]]:
-        """What the session has sent since."""
-        sent, self.session.out = b"".join(self.session.out), []
-        return list(bridge.split(sent))
-
-    def passes(self, seconds: float) -> None:
-        """Time passes, one tick at a time."""
-        for _ in range(round(seconds / 0.05)):
-            self.now += 0.05
-            self.session.tick(self.now)
-
-    def greet(self) -> None:
-        self.says(bridge.hello(), bridge.features(DPID))
-        self.session.begin()
-
-    def connect(self, *installed: Flow) -> list[Any]:
-        """Up to SwitchUp."""
-        self.greet()
-        return self.says(*self.contents(*installed))
-
-    @staticmethod
-    def contents(*installed: Flow, meters: bytes = b"") -> list[bytes]:
-        """The answers to a reading, each in one part."""
-        return [
-            *bridge.multipart(ofp.OFPMP_PORT_DESC, [bridge.port(TAP)]),
-            *bridge.multipart(ofp.OFPMP_METER_CONFIG, [meters]),
-            *bridge.multipart(ofp.OFPMP_FLOW, [b"".join(map(bridge.flow_entry, installed))]),
-        ]
-
-
-def entries(*flows: Flow) -> tuple[Installed, ...]:
-    return tuple(Installed(f.table, f.priority, f.cookie, digest=encode.digest(f)) for f in flows)
-
+from tests.unit.bridge_peer import DPID, FLOWS, TAP, Bridge, entries
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Handshake
@@ -288,175 +228,6 @@ def test_a_packet_out() -> None:
     ((kind, _, data),) = peer.hears()
     assert kind == ofp.OFPT_PACKET_OUT
     assert data.endswith(b"frame")
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Others change flows
-
-
-def update(*updates: bytes) -> bytes:
-    (reply,) = bridge.multipart(ofp.OFPMP_FLOW_MONITOR, [b"".join(updates)])
-    return reply
-
-
-def test_changes_by_others_are_collected_and_the_bridge_is_read_once() -> None:
-    peer = Bridge()
-    peer.connect(*FLOWS)
-    peer.hears()
-    changed = [bridge.flow_update(ofp.OFPFME_MODIFIED, flow.cookie) for flow in FLOWS[:2]]
-    assert peer.says(update(*changed), update(bridge.flow_update(ofp.OFPFME_ADDED, 5))) == []
-    peer.passes(REREAD_DELAY / 2)
-    assert peer.hears() == []
-    peer.passes(2 * REREAD_DELAY)
-    assert [kind for kind, _, _ in peer.hears()] == [ofp.OFPT_MULTIPART_REQUEST] * 2
-    (reread,) = peer.says(*peer.contents(FLOWS[0]))
-    assert reread == Reread(DPID, entries(FLOWS[0]), reread.suspect, (), 0)
-    assert set(reread.suspect) == {flow.cookie for flow in FLOWS[:2]}
-    peer.passes(1)
-    assert peer.hears() == []
-
-
-def test_a_flow_that_times_out_is_no_reason_to_read() -> None:
-    peer = Bridge()
-    peer.connect()
-    peer.hears()
-    peer.says(update(bridge.flow_update(ofp.OFPFME_REMOVED, FLOWS[0].cookie, ofp.OFPRR_IDLE_TIMEOUT)))
-    peer.passes(1)
-    assert peer.hears() == []
-
-
-def test_what_changes_during_a_reading_is_read_again() -> None:
-    peer = Bridge()
-    peer.greet()
-    peer.says(update(bridge.flow_update(ofp.OFPFME_REMOVED, FLOWS[0].cookie, ofp.OFPRR_DELETE)))
-    assert len(peer.says(*peer.contents())) == 1
-    peer.hears()
-    peer.passes(3 * REREAD_DELAY)
-    assert len(peer.hears()) == 2
-
-
-def test_a_second_wish_to_read_waits_for_the_first_answer() -> None:
-    """Else the first answer would pass for one that shows what was sent in between."""
-    peer = Bridge()
-    peer.connect()
-    peer.session.read()
-    peer.hears()
-    peer.session.send(FlowMods(DPID, 1, tuple(FLOWS)))
-    peer.hears()
-    peer.session.read()
-    assert peer.hears() == []
-    (reread,) = peer.says(*peer.contents())
-    assert reread.serial == 0
-    peer.passes(3 * REREAD_DELAY)
-    assert len(peer.hears()) == 2
-    (reread,) = peer.says(*peer.contents(*FLOWS))
-    assert reread.serial == 1
-
-
-def test_a_bridge_that_can_not_be_read_again_is_given_up() -> None:
-    peer = Bridge()
-    peer.connect()
-    peer.hears()
-    peer.session.read()
-    _, (_, xid, _) = peer.hears()
-    with pytest.raises(Closed, match="can't be read: OFPET_BAD_REQUEST/OFPBRC_BAD_TABLE_ID"):
-        peer.says(bridge.error(ofp.OFPET_BAD_REQUEST, ofp.OFPBRC_BAD_TABLE_ID, xid))
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Bundles
-
-
-def send(peer: Bridge, mods: FlowMods) -> tuple[int, list[int], int]:
-    """The bundle's number, the xids of what is in it, and that of its commit."""
-    peer.hears()
-    peer.session.send(mods)
-    sent = [message for message in peer.hears() if message[0] != ofp.OFPT_METER_MOD]
-    (opened, *adds, commit) = sent
-    assert [kind for kind, _, _ in sent] == [
-        ofp.OFPT_BUNDLE_CONTROL,
-        *[ofp.OFPT_BUNDLE_ADD_MESSAGE] * len(adds),
-        ofp.OFPT_BUNDLE_CONTROL,
-    ]
-    number, kind = struct.unpack_from("!IH", opened[2], 8)
-    assert kind == ofp.OFPBCT_OPEN_REQUEST
-    assert struct.unpack_from("!IH", commit[2], 8) == (number, ofp.OFPBCT_COMMIT_REQUEST)
-    return number, [xid for _, xid, _ in adds], commit[1]
-
-
-def test_a_bundle_is_acknowledged() -> None:
-    peer = Bridge()
-    peer.connect()
-    mods = FlowMods(DPID, 4, tuple(FLOWS[:2]), ((3, FLOWS[2].cookie),), ((0, 7, 5, ""),))
-    number, xids, _ = send(peer, mods)
-    assert len(xids) == 4
-    assert peer.says(bridge.bundle_reply(number, ofp.OFPBCT_OPEN_REPLY)) == []
-    assert peer.says(bridge.bundle_reply(number, ofp.OFPBCT_COMMIT_REPLY)) == [Acknowledged(DPID, 4)]
-    assert peer.says(bridge.bundle_reply(number, ofp.OFPBCT_COMMIT_REPLY)) == []
-
-
-def test_meters_come_before_the_flows_and_go_after_them() -> None:
-    peer = Bridge()
-    peer.greet()
-    peer.says(*peer.contents(meters=bridge.meter_entry(7, 100)))
-    peer.hears()
-    peer.session.send(FlowMods(DPID, 1, (FLOWS[0],), meters=(Meter(7, 50), Meter(8, 50)), stale_meters=(9,)))
-    sent = peer.hears()
-    commands = [struct.unpack_from("!HHI", data, 8)[::2] for kind, _, data in sent if kind == ofp.OFPT_METER_MOD]
-    assert commands == [(ofp.OFPMC_MODIFY, 7), (ofp.OFPMC_ADD, 8), (ofp.OFPMC_DELETE, 9)]
-    assert [kind for kind, _, _ in sent][::5] == [ofp.OFPT_METER_MOD] * 2
-
-
-TABLE_FULL = (ofp.OFPET_FLOW_MOD_FAILED, ofp.OFPFMFC_TABLE_FULL)
-FAILED = (ofp.OFPET_BUNDLE_FAILED, ofp.OFPBFC_MSG_FAILED)
-
-
-def test_an_error_is_traced_to_its_flow() -> None:
-    """The commit's own error, which follows, says nothing more."""
-    peer = Bridge()
-    peer.connect()
-    send(peer, FlowMods(DPID, 1, (FLOWS[2],)))
-    _, xids, commit = send(peer, FlowMods(DPID, 2, tuple(FLOWS)))
-    told = SwitchError(DPID, 2, FLOWS[1].cookie, "OFPET_FLOW_MOD_FAILED/OFPFMFC_TABLE_FULL")
-    assert peer.says(bridge.error(*TABLE_FULL, xids[1])) == [told]
-    assert peer.says(bridge.error(*FAILED, commit)) == []
-
-
-def test_a_bundle_with_an_error_is_not_acknowledged() -> None:
-    """Open vSwitch leaves out a message that it can't read, and commits the others."""
-    peer = Bridge()
-    peer.connect()
-    number, xids, _ = send(peer, FlowMods(DPID, 1, tuple(FLOWS)))
-    assert len(peer.says(bridge.error(ofp.OFPET_BAD_MATCH, ofp.OFPBMC_BAD_PREREQ, xids[0]))) == 1
-    assert peer.says(bridge.bundle_reply(number, ofp.OFPBCT_COMMIT_REPLY)) == []
-
-
-def test_a_commit_that_fails_by_itself_is_told_of_its_bundle() -> None:
-    peer = Bridge()
-    peer.connect()
-    _, _, commit = send(peer, FlowMods(DPID, 3, tuple(FLOWS)))
-    told = SwitchError(DPID, 3, 0, "OFPET_BUNDLE_FAILED/OFPBFC_MSG_FAILED")
-    assert peer.says(bridge.error(*FAILED, commit)) == [told]
-
-
-def test_an_error_about_another_message_is_told() -> None:
-    peer = Bridge()
-    peer.connect()
-    told = SwitchError(DPID, 0, 0, "OFPET_METER_MOD_FAILED/OFPMMFC_OUT_OF_METERS")
-    assert peer.says(bridge.error(ofp.OFPET_METER_MOD_FAILED, ofp.OFPMMFC_OUT_OF_METERS, 0xFFFF)) == [told]
-
-
-def test_a_flow_that_no_message_can_hold_is_refused_here() -> None:
-    """Nothing of its bundle is sent: the others come again without it."""
-    peer = Bridge()
-    peer.connect()
-    peer.hears()
-    huge = Flow(57, 1, (), [f.SetField("reg0", 1)] * 5000)
-    peer.session.send(FlowMods(DPID, 1, (FLOWS[0], huge)))
-    (told,) = peer.says()
-    assert (told.serial, told.cookie) == (1, huge.cookie)
-    assert told.reason == "a list of actions takes 80000 bytes, a message has 65519"
-    assert peer.hears() == []
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -72,27 +72,36 @@ def _number(name: str) -> int:
     return ofp.oxm_from_user_header(NAMES.get(name, name))
 
 
-@lru_cache(maxsize=1 << 17)
-def match_field(name: str, value: int, mask: int | None) -> bytes:
-    """The OXM TLV of one match field (OpenFlow 1.4, 7.2.3.2)."""
-    number = _number(name)
+@lru_cache(maxsize=256)
+def _head(name: str, masked: bool) -> tuple[bytes, int]:
+    """A field's OXM header, as os-ken writes it, and the bytes of its value."""
     size = (f.FIELDS[name].bits + 7) // 8
     buffer = bytearray()
-    mask_bytes = None if mask is None else mask.to_bytes(size, "big")
-    ofp.oxm_serialize(number, value.to_bytes(size, "big"), mask_bytes, buffer, 0)
-    return bytes(buffer)
+    ofp.oxm_serialize(_number(name), bytes(size), bytes(size) if masked else None, buffer, 0)
+    return bytes(buffer[:4]), size
 
 
-@lru_cache(maxsize=1 << 17)
+def match_field(name: str, value: int, mask: int | None) -> bytes:
+    """The OXM TLV of one match field (OpenFlow 1.4, 7.2.3.2)."""
+    head, size = _head(name, mask is not None)
+    if mask is None:
+        return head + value.to_bytes(size, "big")
+    return head + value.to_bytes(size, "big") + mask.to_bytes(size, "big")
+
+
 def match_bytes(match: f.Match) -> bytes:
     """A whole match structure, padded (OpenFlow 1.4, 7.2.3.1)."""
-    return wrap_match(b"".join(match_field(*field) for field in match))
+    return wrap_match(b"".join([match_field(*field) for field in match]))
 
 
 def wrap_match(fields: bytes) -> bytes:
     """Put the match header before OXM TLVs, and the padding behind them."""
     length = 4 + len(fields)
-    return struct.pack("!HH", ofp.OFPMT_OXM, length) + fields + bytes(-length % 8)
+    return _WRAP.pack(ofp.OFPMT_OXM, length) + fields + _PADDING[length % 8]
+
+
+_WRAP = struct.Struct("!HH")
+_PADDING = tuple(bytes(-length % 8) for length in range(8))
 
 
 def _action(action: f.Action) -> Any:
@@ -117,23 +126,38 @@ def _action(action: f.Action) -> Any:
             raise ValueError(f"{action!r} is not an action of an action list")
 
 
-@lru_cache(maxsize=1 << 17)
-def action_bytes(action: f.Action) -> bytes:
-    """One action (OpenFlow 1.4, 7.2.5; Nicira's extensions)."""
-    if isinstance(action, f.SetField) and action.field == "in_port":
-        # OpenFlow's set-field can't write it; Nicira's does, but os-ken pads that in its own way.
-        head = struct.pack("!HHIH", ofp.OFPAT_EXPERIMENTER, 16, NX_EXPERIMENTER_ID, NXAST_REG_LOAD2)
-        return head + struct.pack("!IH", NXM_OF_IN_PORT, action.value & 0xFFFF)
-    if isinstance(action, f.SetField):
-        field = match_field(action.field, action.value, None)
-        length = 4 + len(field)
-        return struct.pack("!HH", ofp.OFPAT_SET_FIELD, length + -length % 8) + field + bytes(-length % 8)
+@lru_cache(maxsize=1 << 12)
+def _made(action: f.Action) -> bytes:
+    """An action's bytes as os-ken makes them."""
     buffer = bytearray()
     _action(action).serialize(buffer, 0)
     return bytes(buffer)
 
 
-@lru_cache(maxsize=1 << 17)
+def _set_field(name: str, value: int) -> bytes:
+    if name == "in_port":
+        # OpenFlow's set-field can't write it; Nicira's does, but os-ken pads that in its own way.
+        head = struct.pack("!HHIH", ofp.OFPAT_EXPERIMENTER, 16, NX_EXPERIMENTER_ID, NXAST_REG_LOAD2)
+        return head + struct.pack("!IH", NXM_OF_IN_PORT, value & 0xFFFF)
+    field = match_field(name, value, None)
+    length = 4 + len(field)
+    padding = _PADDING[length % 8]
+    return _WRAP.pack(ofp.OFPAT_SET_FIELD, length + len(padding)) + field + padding
+
+
+def action_bytes(action: f.Action) -> bytes:
+    """One action (OpenFlow 1.4, 7.2.5; Nicira's extensions).
+
+    Loads and set-fields have too many values to keep: theirs is written behind what is the same for all of a field.
+    """
+    if isinstance(action, f.SetField):
+        return _set_field(action.field, action.value)
+    if isinstance(action, f.Load):
+        return _made(f.Load(action.field, action.offset, action.bits, 0))[:-8] + action.value.to_bytes(8, "big")
+    return _made(action)
+
+
+@lru_cache(maxsize=1 << 16)
 def instruction_bytes(actions: f.Actions) -> bytes:
     """A flow's instructions: meter, apply-actions, goto-table, as far as it has them (OpenFlow 1.4, 7.2.4).
 

@@ -112,12 +112,10 @@ class OpenFlowServer:
         while not self._stopped:
             try:
                 sock, peer = self._listener.accept()
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except OSError as error:
                 if not self._stopped:
-                    # Out of file descriptors, or the peer has gone already: the next one may do better.
                     LOG.error("a connection can't be accepted: %s", error)
-                    hub.sleep(0.5)
+                    hub.sleep(0.5)  # out of file descriptors, most likely
                 continue
             address = peer[0].removeprefix("::ffff:").partition("%")[0]
             connection = Connection(sock, Session(address, self._reactive, time.monotonic()))
@@ -129,6 +127,7 @@ class OpenFlowServer:
         session, reason = connection.session, "it closed the connection"
         connection.flush()
         try:
+            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             while data := connection.sock.recv(256 * 1024):
                 known = session.dpid
                 session.receive(data, time.monotonic())
@@ -189,7 +188,8 @@ class OpenFlowServer:
             if self._answers(other):
                 raise Closed(f"dpid {session.dpid:016x} is connected already, from {other.session.address}")
             other.close("another connection has its dpid, and it does not answer")
-            self._gone(other, other.closing)
+            while self._switches.get(session.dpid) is other:  # its own green thread ends it, with SwitchDown
+                hub.sleep(0.01)
         if connection.closing:
             raise Closed(connection.closing)
         self._switches[session.dpid] = connection

@@ -72,13 +72,17 @@ class OvsdbServer:
     def _accept(self, listener: socket.socket) -> None:
         while self._listener is listener:
             try:
-                sock, _ = listener.accept()
-                connection = self._connection(sock)
+                sock, address = listener.accept()
             except OSError as error:
                 if self._listener is listener:
-                    # Out of file descriptors, or the peer has gone already: the next one may do better.
                     self._log.error("OVSDB: a connection can't be accepted: %s", error)
-                    time.sleep(0.5)
+                    time.sleep(0.5)  # out of file descriptors, most likely
+                continue
+            try:
+                connection = self._connection(sock)
+            except OSError as error:  # the peer has gone already
+                sock.close()
+                self._log.warning("OVSDB connection of a host (tcp:%s) closed: %s", endpoint(address), error.strerror)
                 continue
             self._connections.add(connection)
             threading.Thread(target=connection.run, daemon=True).start()
