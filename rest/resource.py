@@ -77,11 +77,15 @@ class View(NamedTuple):
 
 
 class Views:
-    """Rows as clients see them.  A view is made once for a row and its inputs: rows never change, only are replaced."""
+    """Rows as clients see them.  A view is made once for a row and its inputs: rows never change, only are replaced.
+
+    `made` counts the views made so far, for the cost laws.
+    """
 
     SPARE = 1000
 
     def __init__(self) -> None:
+        self.made = 0
         self._views: dict[str, dict[Any, View]] = {}
 
     def view(self, resource: Resource, net: Net, row: Any) -> View:
@@ -91,6 +95,7 @@ class Views:
         if view is None or view.row is not row or view.inputs != inputs:
             if len(views) > 2 * net.count(resource.row_type) + self.SPARE:
                 views.clear()  # most of them are of rows that are gone
+            self.made += 1
             value = _value(resource, row, inputs)
             views[row.id] = view = View(row, inputs, value, json.dumps(value))
         return view

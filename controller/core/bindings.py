@@ -12,8 +12,23 @@ from typing import Any
 from controller.core.effects import Propose
 from controller.core.faults import Faults
 from controller.core.ledger import Ledger
-from controller.core.model import INT, Binding, Fault, LocalPort, Port, Switch
+from controller.core.model import (
+    INT,
+    TUNNEL_TYPES,
+    Binding,
+    Fault,
+    Host,
+    LocalPort,
+    Port,
+    Segment,
+    Switch,
+    TunnelPort,
+    Uplink,
+)
 from controller.core.net import Change, Net
+
+NO_WAY = -1
+"""In the place of a dpid: the way out of the host is still being made."""
 
 
 class Bindings:
@@ -23,6 +38,7 @@ class Bindings:
         self.faults = faults
         self._waiting: dict[str, dict[int, int]] = {}
         self._by_switch: dict[int, dict[str, None]] = {}
+        self._by_way: dict[int, dict[str, None]] = {}
 
     def follow(self, net: Net, changes: Iterable[Change], ledgers: Mapping[int, Ledger]) -> list[Propose]:
         """What the changes of one step mean for bindings.  Call it after the step's flows were sent."""
@@ -31,6 +47,7 @@ class Bindings:
         flushed = [dpid for dpid, ledger in ledgers.items() if not ledger.settled]
         for port_id in self._concerned(net, changes):
             local, binding = net.get(LocalPort, port_id), net.get(Binding, port_id)
+            self._waiting.pop(port_id, None)
             if local is not None:
                 if binding is None or binding.host != local.host:
                     bind[port_id] = local.host
@@ -41,8 +58,7 @@ class Bindings:
         proposals = [Propose(plan, tuple(rows.items())) for plan, rows in (("bind", bind), ("unbind", unbind)) if rows]
         return proposals + self.arrived(net)
 
-    @staticmethod
-    def _concerned(net: Net, changes: Iterable[Change]) -> dict[str, None]:
+    def _concerned(self, net: Net, changes: Iterable[Change]) -> dict[str, None]:
         found: dict[str, None] = {}
         for change in changes:
             row = change.old if change.new is None else change.new
@@ -53,6 +69,8 @@ class Bindings:
                     found[row.id] = None
                 case Fault(kind="Port"):
                     found[row.id] = None
+                case TunnelPort() | Uplink():
+                    found.update(self._by_way.pop(row.dpid, {}))
                 case Switch() if change.new is not None and row.role == INT:
                     found.update((b.port_id, None) for b in net.find(Binding, "host", row.host))
                 case _:
@@ -72,9 +90,12 @@ class Bindings:
         for dpid in own:
             if dpid in ledgers and not ledgers[dpid].open:
                 due[dpid] = ledgers[dpid].sent + 1
-        self._waiting[port_id] = due
         for dpid in due:
             self._by_switch.setdefault(dpid, {})[port_id] = None
+        if _lacks_way(net, local):
+            due[NO_WAY] = 0
+            self._by_way.setdefault(local.dpid, {})[port_id] = None
+        self._waiting[port_id] = due
 
     def acknowledged(self, dpid: int, serial: int) -> None:
         for port_id in list(self._by_switch.get(dpid, ())):
@@ -110,3 +131,17 @@ class Bindings:
     def _present(net: Net, port_id: str) -> bool:
         binding = net.get(Binding, port_id)
         return binding is not None and net.get(LocalPort, port_id) is not None and Bindings._due(net, binding)
+
+
+def _lacks_way(net: Net, local: LocalPort) -> bool:
+    """Whether the port of the way to other hosts that we make, tunnel or patch, is not there yet."""
+    host = net.get(Host, local.host)
+    if host is None or not host.managed:
+        return False
+    there = {name for name, _ in host.bridges}
+    for segment in net.find(Segment, "network_id", local.network_id):
+        if segment.network_type in TUNNEL_TYPES:
+            return bool(host.local_ip) and net.get(TunnelPort, (local.dpid, segment.network_type)) is None
+        if dict(host.bridge_mappings).get(segment.physical_network or "") in there:
+            return net.get(Uplink, (local.dpid, segment.physical_network)) is None
+    return False

@@ -39,6 +39,8 @@ from controller.core.settings import Settings
 
 RETRY_REFUSED = 30.0
 """Seconds after which a switch that refused flows is read, and offered them, again."""
+REREAD_PAUSE = 5.0
+"""Seconds between two readings of a switch that keeps refusing what no flow can be blamed for."""
 OURS = ("int-", "phy-", "pb-")
 """What the names of ports that we make begin with."""
 
@@ -68,6 +70,7 @@ class Machine:
         self._effects: list[Effect] = []
         self._again: dict[int, None] = {}
         self._unread: dict[int, None] = {}
+        self._patience: dict[int, float] = {}
         self._retried = 0.0
         self._packets = {key: f for app in self.apps for key, f in app.packet_handlers.items()}
         self._restorers = {key: f for app in self.apps for key, f in app.restorers.items()}
@@ -93,6 +96,7 @@ class Machine:
         # What is wrong with the stored rows already is told by the first step.
         self._settle()
         self._changes = []
+        self._forget_faults()
 
     # -- one step -----------------------------------------------------------------------------------------------------
 
@@ -213,10 +217,11 @@ class Machine:
         if event.now - self._retried >= RETRY_REFUSED:
             self._retried = event.now
             self._unread.update((dpid, None) for dpid, ledger in self.ledgers.items() if ledger.refused)
-        for dpid in self._unread:
+        for dpid in [dpid for dpid in self._unread if self._patience.get(dpid, 0.0) <= event.now]:
+            del self._unread[dpid]
+            self._patience[dpid] = event.now + REREAD_PAUSE
             if self.ledgers[dpid].open:
                 self._effects.append(Read(dpid))
-        self._unread.clear()
 
     # -- events of switches -------------------------------------------------------------------------------------------
 
@@ -334,6 +339,9 @@ class Machine:
         self._take(self.hosts.interfaces(self.net, event))
         if any(name.startswith(OURS) for name in event.removed):
             self.wants.everything(event.name)
+        for row in event.changed:
+            if row.ours:
+                self._host_fault(event.name, f"port {row.name}", f"{row.name}: {row.error}" if row.error else "")
 
     def _ovsdb_done(self, event: e.OvsdbDone) -> None:
         self._host_fault(event.name, "transaction", f"OVSDB refused: {event.error}" if event.error else "")
@@ -347,6 +355,15 @@ class Machine:
             self._effects.extend(self.faults.begin(cause, about, reason))
         else:
             self._effects.extend(self.faults.end(cause))
+
+    def _forget_faults(self) -> None:
+        """What was wrong with a network in an earlier run is found again, if it is, when its switches are back.
+
+        Ports and hosts lose an old fault when they are seen to be well (Bindings.arrived, _host_fault).
+        """
+        for fault in self.net.all(Fault):
+            if fault.kind == "Network" and not self.faults.has(("Network", fault.id)):
+                self._effects.append(Propose("clear_fault", ("Network", fault.id)))
 
     def _heal(self, ledger: Ledger) -> None:
         """What a switch had refused it has now, or need not have."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apps import demand
 from controller.core.events import PacketIn
 from controller.core.model import RemoteAddress, WantedAddress, WantedMac
 from controller.core.packet import arp_request, ethernet
@@ -58,6 +59,16 @@ def test_a_question_wants_the_address_and_the_mac_behind_it():
     net, dpid = cloud.world.machine.net, cloud.here.bridges["br-int"].dpid
     assert list(net.all(WantedMac)) == [WantedMac(dpid, cloud.network.id, MAC2)]
     assert list(net.all(RemoteAddress)) == [RemoteAddress(dpid, cloud.network.id, target, cloud.two.id)]
+
+
+def test_a_destination_on_the_switch_itself_is_not_observed():
+    cloud = small()
+    punted = [
+        PacketIn(host.bridges["br-int"].dpid, PUNT, (("reg0", 1),), encode(ethernet(MAC1, MAC2)))
+        for host in (cloud.here, cloud.there)
+    ]
+    net = cloud.world.machine.net
+    assert [len(list(demand.observe(net, packet))) for packet in punted] == [1, 0]
 
 
 def test_unknown_and_local_and_unplugged_destinations_and_other_networks_are_not_wanted():

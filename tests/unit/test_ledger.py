@@ -98,6 +98,17 @@ def test_a_reading_says_nothing_about_bundles_that_were_sent_after_it():
     assert ledger.flush() is None
 
 
+def test_a_flow_that_was_read_but_removed_since_is_sent_when_it_is_desired_again():
+    ledger = opened()
+    ledger.change(A, (), (flow(1),))
+    ledger.acknowledge(ledger.flush().serial)
+    ledger.change(A, (flow(1),), ())
+    assert ledger.flush().remove == ((0, flow(1).cookie),)
+    ledger.change(A, (), (flow(1),))
+    ledger.read((entry(flow(1)),), serial=1)
+    assert ledger.flush().add == (flow(1),)
+
+
 def test_a_refused_bundle_is_sent_again_without_the_flow_at_fault():
     ledger = opened(entry(flow(9)), FOREIGN)
     ledger.change(A, (), (flow(1), flow(2), flow(3)))

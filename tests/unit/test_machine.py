@@ -29,6 +29,7 @@ from controller.core.model import (
 )
 from controller.core.net import Change
 from controller.core.packet import arp_request, ethernet
+from controller.core.pipeline import LAYOUT
 from controller.core.settings import HostSettings, Settings
 from tests.world.hypervisor import Hypervisor
 from tests.world.world import APPS, HELD, SETTINGS, World, desired, installed, meters, name_of
@@ -292,29 +293,31 @@ def test_two_refused_flows_of_one_port_are_one_fault_that_ends_with_the_second()
     assert installed(world) == desired(world.machine)
 
 
-def test_a_fault_from_before_a_restart_is_over_when_the_switch_takes_the_flow_now():
+def restarted(world: World) -> World:
+    """A new controller, to which everybody is back."""
+    world.restart()
+    for hypervisor in world.hypervisors.values():
+        if hypervisor.managed:
+            world.join(hypervisor)
+        for bridge in hypervisor.bridges.values():
+            world.connect(bridge)
+    return world.settle()
+
+
+@pytest.mark.parametrize("kind", ["Port", "Network"])
+def test_a_fault_from_before_a_restart_is_over_when_the_switch_takes_the_flow_now(kind):
     world, hosts, (port, _) = plugged()
-    refusing(world, port.mac_address)
+    table = LAYOUT.by_name["switching" if kind == "Port" else "flood"].id
+    world.refuse = lambda flow: "OFPBAC_BAD_ARGUMENT" if (flow.table, flow.priority) == (table, 100) else ""
     integration = hosts[0].bridges["br-int"]
     integration.switch.apply(fx.FlowMods(0, 0, remove=tuple((f.table, f.cookie) for f in integration.switch.flows)))
     world.bounce(integration)
     world.settle()
-    assert list(faults(world)) == [("Port", port.id)]
-    world.restart()
-    for hypervisor in hosts:
-        world.join(hypervisor)
-        for bridge in hypervisor.bridges.values():
-            world.connect(bridge)
-    world.settle()
-    assert list(faults(world)) == [("Port", port.id)]
+    wanted = [(kind, port.id if kind == "Port" else port.network_id)]
+    assert list(faults(world)) == wanted
+    assert list(faults(restarted(world))) == wanted
     world.refuse = lambda flow: ""
-    world.restart()
-    for hypervisor in hosts:
-        world.join(hypervisor)
-        for bridge in hypervisor.bridges.values():
-            world.connect(bridge)
-    world.settle()
-    assert faults(world) == {}
+    assert faults(restarted(world)) == {}
     assert world.active(port)
 
 
