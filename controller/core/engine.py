@@ -7,6 +7,8 @@ items are flows for switches or OVSDB operations for a host; its *targets* are t
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from controller.core.app import FLOWS, Renderer
@@ -40,10 +42,16 @@ class View:
         return self._net.has(row_type, index, value)
 
 
+NOWHERE: frozenset[Any] = frozenset()
+_alone = lru_cache(maxsize=1 << 12)(lambda target: frozenset((target,)))
+"""The set of one target: the same for all units that have just that one."""
+
+
 class Unit:
     """What a function gave for a row: `items` for every target; `reads` is what it depended on.
 
-    `moved` holds the targets that came or went since the last refresh, with whether they had the items before.
+    `moved` holds the targets that came or went since the last refresh, with whether they had the items before.  There
+    are several units for every port of a cloud, so what most of them have in common they share.
     """
 
     __slots__ = ("fault", "id", "items", "moved", "reads", "rendered", "targets")
@@ -51,9 +59,9 @@ class Unit:
     def __init__(self, id: UnitId) -> None:
         self.id = id
         self.items: tuple[Any, ...] = ()
-        self.reads: frozenset[tuple[Any, ...]] = frozenset()
-        self.targets: set[Any] = set()
-        self.moved: dict[Any, bool] = {}
+        self.reads: tuple[tuple[Any, ...], ...] = ()
+        self.targets: AbstractSet[Any] = NOWHERE
+        self.moved: dict[Any, bool] | None = None
         self.rendered = False
         self.fault = ""
 
@@ -117,8 +125,10 @@ class Engine:
             if unit is None:
                 unit = self.units[id] = Unit(id)
             target = row.dpid if renderer.face == FLOWS else _host(row)
+            if unit.moved is None:
+                unit.moved = {}
             unit.moved.setdefault(target, target in unit.targets)
-            (unit.targets.add if present else unit.targets.discard)(target)
+            unit.targets = _aimed(unit.targets, target, present)
             dirty[id] = dirty.get(id, False) or not unit.rendered or not renderer.shared
 
     def _touch(self, change: Change, dirty: dict[UnitId, bool]) -> None:
@@ -133,9 +143,9 @@ class Engine:
     def _refresh(self, net: Net, unit: Unit, render: bool) -> list[Delta]:
         """Render a unit again where that is due, and say what changed, also on targets that it came to or left."""
         old = unit.items
-        moved, unit.moved = unit.moved, {}
+        moved, unit.moved = unit.moved or {}, None
         if not unit.targets:
-            self._read(unit, frozenset())
+            self._read(unit, set())
             del self.units[unit.id]
             unit.items, unit.fault = (), ""
         elif render:
@@ -161,27 +171,43 @@ class Engine:
         except Exception as error:  # noqa: BLE001  (an app's bug becomes a fault of its own rows, no more)
             unit.items = ()
             unit.fault = f"{renderer.name}: {type(error).__name__}: {error}"
-        self._read(unit, frozenset(view.reads))
+        self._read(unit, view.reads)
 
-    def _read(self, unit: Unit, reads: frozenset[tuple[Any, ...]]) -> None:
-        for key in unit.reads - reads:
-            readers = self._readers[key]
-            del readers[unit.id]
-            if not readers:
-                del self._readers[key]
-        for key in reads - unit.reads:
+    def _read(self, unit: Unit, reads: set[tuple[Any, ...]]) -> None:
+        """Note what a unit depends on from now on."""
+        before = unit.reads
+        for key in before:
+            if key not in reads:
+                readers = self._readers[key]
+                del readers[unit.id]
+                if not readers:
+                    del self._readers[key]
+        for key in reads.difference(before):
             if key not in self._readers:
                 self._readers[key] = {}
                 if len(key) == 3:
                     self._watch(*key[:2])
             self._readers[key][unit.id] = None
-        unit.reads = reads
+        unit.reads = tuple(reads)
 
     def _watch(self, row_type: Any, name: str) -> None:
         """Some function reads this index: changes of its rows are followed by its values from now on."""
         watched = self._watched.setdefault(row_type, [])
         if all(index.name != name for index in watched):
             watched.extend(index for index in row_type.ROW.indexes if index.name == name)
+
+
+def _aimed(targets: AbstractSet[Any], target: Any, present: bool) -> AbstractSet[Any]:
+    """The targets with one more or one less.  A set of several is changed in place."""
+    if not present:
+        if isinstance(targets, set):
+            targets.discard(target)
+            return targets
+        return NOWHERE if target in targets else targets
+    if isinstance(targets, set):
+        targets.add(target)
+        return targets
+    return {*targets, target} if targets else _alone(target)
 
 
 def _host(row: Any) -> str:

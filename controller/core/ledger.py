@@ -1,6 +1,7 @@
 """The ledger of a switch: what is desired against what is installed, and the smallest ordered difference.
 
-Desired flows come from units; two units that want one slot is a fault, and the unit whose name sorts first has it.
+Desired flows come from units.  No two should want one slot; where they do, the unit whose name sorts first has it, in
+whatever order they came.
 What is installed is known from what we sent and from reading the switch.  A removal names table and cookie, never a
 match, so nothing that is not ours can be hit.
 """

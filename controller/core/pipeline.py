@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from controller.core import flow as f
@@ -142,7 +143,7 @@ class Table:
         made = []
         for name, mask, limit, parts in shape:
             if parts is None:
-                made.append(f.match_field(name, match[name], limit))
+                made.append(_shared(f.match_field(name, match[name], limit)))
                 continue
             whole = 0
             for key, top in parts:
@@ -150,7 +151,7 @@ class Table:
                 if not isinstance(value, int) or not 0 <= value < top:
                     raise LayoutError(f"{key.name}={value!r} does not fit {key.bits} bits")
                 whole |= value << key.offset
-            made.append((name, whole, mask))
+            made.append(_shared((name, whole, mask)))
         return tuple(made)
 
     def _shape(self, keys: tuple[Any, ...]) -> Shape:
@@ -208,8 +209,12 @@ _CLAIMS: dict[type, Any] = {
 def _flat(actions: Iterable[Any]) -> list[f.Action]:
     made: list[f.Action] = []
     for action in actions:
-        made.append(action) if type(action) in _CLAIMS else made.extend(action)
+        made.append(_shared(action)) if type(action) in _CLAIMS else made.extend(map(_shared, action))
     return made
+
+
+_shared = lru_cache(maxsize=1 << 15)(lambda value: value)
+"""The one copy of a match field or an action that many flows have."""
 
 
 NEXT = "NEXT"

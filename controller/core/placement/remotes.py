@@ -94,16 +94,24 @@ def _remote_addresses(net: Net, settings: Settings, change: Change) -> Keys:
                 known = net.find(RemoteAddress, "port_id", port_id)
                 yield from ((r.dpid, r.network_id, r.ip) for r in known)
             case NetworkOnSwitch(dpid, network_id):
-                wanted = net.find(WantedAddress, "dpid+network_id", (dpid, network_id))
-                known = net.find(RemoteAddress, "dpid+network_id", (dpid, network_id))
-                yield from ((dpid, network_id, want.ip) for want in wanted)
-                yield from ((dpid, network_id, remote.ip) for remote in known)
-                for _, port_id in _everything(net, settings, dpid, network_id):
-                    port = net.get(Port, port_id)
-                    if port is not None:
-                        yield from ((dpid, network_id, fixed.ip_address) for fixed in port.fixed_ips)
+                yield from _remote_addresses_of(net, settings, dpid, network_id)
+            case Segment():
+                for on in net.find(NetworkOnSwitch, "network_id", row.network_id):
+                    yield from _remote_addresses_of(net, settings, on.dpid, row.network_id)
             case _:
                 pass
+
+
+def _remote_addresses_of(net: Net, settings: Settings, dpid: int, network_id: str) -> Keys:
+    """The addresses of a network that a switch may answer for, or has answered for."""
+    wanted = net.find(WantedAddress, "dpid+network_id", (dpid, network_id))
+    known = net.find(RemoteAddress, "dpid+network_id", (dpid, network_id))
+    yield from ((dpid, network_id, want.ip) for want in wanted)
+    yield from ((dpid, network_id, remote.ip) for remote in known)
+    for _, port_id in _everything(net, settings, dpid, network_id):
+        port = net.get(Port, port_id)
+        if port is not None:
+            yield from ((dpid, network_id, fixed.ip_address) for fixed in port.fixed_ips)
 
 
 def _addresses(net: Net, settings: Settings, port: Port) -> Keys:
@@ -119,6 +127,8 @@ def _addresses(net: Net, settings: Settings, port: Port) -> Keys:
 def _remote_address(net: Net, settings: Settings, key: tuple[int, str, str]) -> RemoteAddress | None:
     dpid, network_id, ip = key
     owners = net.find(Port, "address", (network_id, ip))
+    if all(segment.network_type == "local" for segment in net.find(Segment, "network_id", network_id)):
+        return None
     if not owners or _elsewhere(net, dpid, owners[0].id) is None:
         return None
     if settings.proactive or net.get(WantedAddress, key) is not None:
@@ -140,5 +150,5 @@ def _elsewhere(net: Net, dpid: int, port_id: str) -> Port | None:
 
 REMOTE_PORTS = Layer(RemotePort, (WantedMac, Port, Binding, NetworkOnSwitch, Segment), _remote_ports, _remote_port)
 REMOTE_ADDRESSES = Layer(
-    RemoteAddress, (WantedAddress, Port, Binding, NetworkOnSwitch), _remote_addresses, _remote_address
+    RemoteAddress, (WantedAddress, Port, Binding, NetworkOnSwitch, Segment), _remote_addresses, _remote_address
 )
