@@ -1,5 +1,5 @@
 # Patchbay on one machine: `make demo` shows it, `make test` proves it; both set up what they need.  Debian 12, root.
-.PHONY: help setup demo demo-clean test clean
+.PHONY: help setup demo demo-clean test bench clean
 
 VENV := .venv
 STAMP := $(VENV)/.setup
@@ -10,6 +10,7 @@ help:
 	@echo "make demo        two simulated hypervisors, a VLAN and a VXLAN network, pings (KEEP=1: leave it running)"
 	@echo "make demo-clean  end a demo that was kept"
 	@echo "make test        everything CI runs"
+	@echo "make bench       the benchmarks, about 15 minutes (ROWS=\"P1 P4\": some of them); writes docs/generated/benchmarks.*"
 	@echo "make clean       remove caches, leftovers of aborted runs and $(VENV)"
 
 setup: $(STAMP)
@@ -44,6 +45,9 @@ demo-clean: setup
 test: setup
 	@$(VENV)/bin/tox run -qq -e lint,types </dev/null
 	@$(VENV)/bin/tox run -qq -e all </dev/null
+
+bench: setup
+	@$(VENV)/bin/python -m bench $(ROWS)
 
 clean:
 	@if [ -x $(VENV)/bin/python ] && [ "$$(id -u)" = 0 ]; then $(VENV)/bin/python -m tests.netns.testbed clean; fi

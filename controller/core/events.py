@@ -45,7 +45,8 @@ class Installed(NamedTuple):
     """A flow found on a switch: its match is kept only where it matters (as OXM bytes, in hex).
 
     `match` is set for flows that are not ours; `fields` (register and header fields by name, whole values) for flows
-    of tables declared reactive; `digest` tells what a flow of ours does, as the bytes of its instructions do.
+    with an idle timeout in tables declared reactive; `digest` tells what a flow of ours does, as the bytes of its
+    instructions do.
     """
 
     table: int

@@ -187,14 +187,18 @@ _text = lru_cache(maxsize=1 << 16)(tuple.__repr__)
 
 
 class Flow:
-    """A flow entry: its slot (table, priority, match) and what it does.  `cookie` follows from all of it."""
+    """A flow entry: its slot (table, priority, match) and what it does.  `cookie` follows from all of it.
 
-    __slots__ = ("actions", "cookie", "idle_timeout", "slot")
+    `digest` is what its instructions read back as, once the encoder has said it (None before).
+    """
+
+    __slots__ = ("actions", "cookie", "digest", "idle_timeout", "slot")
 
     def __init__(self, table: int, priority: int, match: Match, actions: Iterable[Action], idle_timeout: int = 0):
         self.slot: Slot = (table, priority, match)
         self.actions: Actions = tuple(actions)
         self.idle_timeout = idle_timeout
+        self.digest: int | None = None
         text = f"{self.slot!r}{idle_timeout}{''.join(map(_text, self.actions))}"
         self.cookie = OURS << 56 | int.from_bytes(blake2b(text.encode(), digest_size=7).digest(), "big")
 

@@ -18,6 +18,7 @@ from controller.core.flow import Flow, Meter, Slot, is_ours
 Owner = tuple[Any, Any]
 Claims = dict[Owner, Flow]
 Digest = Callable[[Flow], int]
+NOT_THERE = -1
 
 
 def _rank(owner: Owner) -> tuple[str, str]:
@@ -28,7 +29,7 @@ class Sent(NamedTuple):
     """A bundle on its way, should the switch refuse it: what its slots held before, and what else was to go."""
 
     serial: int
-    before: dict[Slot, int | None]
+    before: dict[Slot, Flow | None]
     meters: frozenset[int]
     stale: tuple[tuple[int, int], ...]
     foreign: tuple[tuple[int, int, int, str], ...]
@@ -61,7 +62,7 @@ class Ledger:
         self.refused: dict[Slot, int] = {}
         self._retry: set[Slot] = set()
         self._healed: list[Slot] = []
-        self._installed: dict[Slot, int] = {}
+        self._installed: dict[Slot, Flow] = {}
         self._meters: dict[int, int] = {}
         self._wanted_meters: dict[int, int] = {}
         self._meter_claims: dict[int, dict[Owner, int]] = {}
@@ -167,23 +168,30 @@ class Ledger:
                 found[entry[:3]] = entry.digest
             elif self.owns_all:
                 self._foreign.append(entry[:4])
-        self._installed = later
+        # Most often all is there: start from that (a copy hashes nothing) and take out what is not.
+        self._installed = self.desired.copy()
         for slot, flow in self.desired.items():
-            name = (slot[0], slot[1], flow.cookie)
-            there, digest = name in found, found.pop(name, None)
+            digest = found.pop((slot[0], slot[1], flow.cookie), NOT_THERE)
             if slot in since:
                 continue
-            if there and flow.cookie not in reading.suspect and self._unchanged(flow, digest):
-                self._installed[slot] = flow.cookie
-                self._heal(slot)
-            else:
+            if digest == NOT_THERE or flow.cookie in reading.suspect or not self._unchanged(flow, digest):
                 self._touched[slot] = None
-        cookies = set(later.values())
+                del self._installed[slot]
+            elif self.refused:
+                self._heal(slot)
+        for slot in since:
+            self._installed.pop(slot, None)
+        self._installed |= later
+        cookies = {flow.cookie for flow in later.values()}
         self._stale = [(table, cookie) for table, _, cookie in found if cookie not in cookies]
 
     def _unchanged(self, flow: Flow, digest: int | None) -> bool:
         """Whether a flow with our cookie still does what we wrote: a cookie outlives a change of its actions."""
-        return self._digest is None or digest is None or self._digest(flow) == digest
+        if self._digest is None or digest is None:
+            return True
+        if flow.digest is None:
+            flow.digest = self._digest(flow)
+        return flow.digest == digest
 
     def close(self) -> None:
         """The connection is gone: nothing is sent, and nothing known of what is installed, until the next read."""
@@ -195,7 +203,8 @@ class Ledger:
     def expired(self, cookie: int) -> Flow | None:
         """A flow of ours timed out: returns it when it is still desired (it would be sent again)."""
         slot = self._timed.get(cookie)
-        if slot is None or self._installed.get(slot) != cookie:
+        installed = self._installed.get(slot) if slot is not None else None
+        if slot is None or installed is None or installed.cookie != cookie:
             return None
         del self._installed[slot]
         self._touched[slot] = None
@@ -256,20 +265,20 @@ class Ledger:
         add: list[Flow] = []
         stale = self._take_stale()
         remove = list(stale)
-        before: dict[Slot, int | None] = {}
+        before: dict[Slot, Flow | None] = {}
         for slot in self._touched:
             flow, have = self.desired.get(slot), self._installed.get(slot)
             if flow is None:
                 self._heal(slot)
             elif self.refused.get(slot) == flow.cookie and slot not in self._retry:
                 continue
-            if flow is not None and flow.cookie != have:
+            if flow is not None and (have is None or flow.cookie != have.cookie):
                 before[slot] = have
                 add.append(flow)
-                self._installed[slot] = flow.cookie
+                self._installed[slot] = flow
             elif flow is None and have is not None:
                 before[slot] = have
-                remove.append((slot[0], have))
+                remove.append((slot[0], have.cookie))
                 del self._installed[slot]
         self._touched.clear()
         foreign, self._foreign = tuple(self._foreign), []

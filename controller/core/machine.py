@@ -229,8 +229,8 @@ class Machine:
         self._take(self.hosts.connected(self.net, event))
         self._ledger(event.dpid).read(event.installed, event.meters, event.suspect)
         self._read(event.dpid, event.installed)
-        for entry in event.installed:
-            restore = self._restorers.get((INT, entry.table)) if entry.fields else None
+        for entry in [entry for entry in event.installed if entry.fields]:
+            restore = self._restorers.get((INT, entry.table))
             for row in restore(self.net, event.dpid, dict(entry.fields)) if restore else ():
                 self._apply(self.net.change(row))
 
@@ -242,7 +242,8 @@ class Machine:
 
     def _read(self, dpid: int, installed: Iterable[e.Installed]) -> None:
         """Note whether somebody else's default flow is there, and compare at this step's end."""
-        foreign = any(entry[:2] == (0, 0) and not entry.match and not is_ours(entry.cookie) for entry in installed)
+        lowest = [entry for entry in installed if not entry.priority and not entry.table]
+        foreign = any(not entry.match and not is_ours(entry.cookie) for entry in lowest)
         known = self.net.get(ForeignDefault, dpid)
         if foreign != (known is not None):
             self._apply(Change(None, ForeignDefault(dpid)) if foreign else Change(known, None))

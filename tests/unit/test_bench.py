@@ -48,7 +48,9 @@ class Joined:
 
 
 def some(count: int) -> list[Flow]:
-    return [Flow(TABLE, 100, (("reg0", n, None), ("eth_dst", n, None)), [Goto(80)]) for n in range(count)]
+    return [
+        Flow(TABLE, 100, (("reg0", n, None), ("eth_dst", n, None)), [Goto(80)], idle_timeout=9) for n in range(count)
+    ]
 
 
 def joined() -> Joined:

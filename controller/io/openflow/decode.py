@@ -12,7 +12,7 @@ from zlib import crc32
 from os_ken.ofproto import ofproto_v1_4 as ofp
 
 from controller.core.events import Installed, PacketIn, PortDesc
-from controller.core.flow import is_ours
+from controller.core.flow import OURS
 from controller.io.openflow.encode import OXM_HEADERS
 
 
@@ -63,31 +63,36 @@ def oxm_fields(data: bytes, start: int, end: int) -> dict[str, int]:
     return fields
 
 
-_ENTRY = struct.Struct("!HB9xH10xQ18xH")
-"""Of a flow entry (OpenFlow 1.4, 7.3.5.2): length, table, priority, cookie, length of its match."""
+_ENTRY = struct.Struct("!HB9xHH8xQ18xH")
+"""Of a flow entry (OpenFlow 1.4, 7.3.5.2): length, table, priority, idle timeout, cookie, length of its match."""
 
 
-def flow_stats(body: bytes, reactive: frozenset[int]) -> Iterator[Installed]:
+def flow_stats(body: bytes, reactive: frozenset[int]) -> list[Installed]:
     """The entries of a flow-stats reply: table, priority, cookie, instructions' digest; the match where it counts.
 
-    `reactive` are the tables whose flows are read back with their fields.
+    `reactive` are the tables whose flows are read back with their fields, if they end when they are idle: those stand
+    for something observed.
     """
+    found: list[Installed] = []
     offset, size = 0, len(body)
     while offset < size:
         if offset + 56 > size:
             raise Malformed("a flow entry is cut off")
-        length, table, priority, cookie, match_length = _ENTRY.unpack_from(body, offset)
+        length, table, priority, idle, cookie, match_length = _ENTRY.unpack_from(body, offset)
         instructions = offset + 48 + (match_length + 7) // 8 * 8
         if length < 56 or match_length < 4 or not instructions <= offset + length <= size:
             raise Malformed(f"a flow entry of {length} bytes, its match of {match_length}")
-        if not is_ours(cookie):
-            yield Installed(table, priority, cookie, body[offset + 52 : offset + 48 + match_length].hex())
+        if cookie >> 56 != OURS:
+            match = body[offset + 52 : offset + 48 + match_length].hex()
+            found.append(Installed(table, priority, cookie, match))
         else:
             fields: tuple[tuple[str, int], ...] = ()
-            if table in reactive:
+            if idle and table in reactive:
                 fields = tuple(sorted(oxm_fields(body, offset + 52, offset + 48 + match_length).items()))
-            yield Installed(table, priority, cookie, "", fields, crc32(body[instructions : offset + length]))
+            digest = crc32(body[instructions : offset + length])
+            found.append(Installed(table, priority, cookie, "", fields, digest))
         offset += length
+    return found
 
 
 def meter_configs(body: bytes) -> Iterator[tuple[int, int]]:

@@ -7,7 +7,7 @@ messages into events.  When somebody else changes a flow the bridge is read agai
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from os_ken.ofproto import ofproto_v1_4 as ofp
 
@@ -72,6 +72,7 @@ class Session:
         self._next_bundle = 0
         self._sent_serial = 0
         self._parts: dict[int, list[bytes]] = {}
+        self._entries: list[Installed] = []
         self._reading = False
         self._read_serial = 0
         self._read_xid = 0
@@ -240,6 +241,11 @@ class Session:
         if kind == ofp.OFPMP_FLOW_MONITOR:
             self._flow_updates(data[16:])
             return
+        if kind == ofp.OFPMP_FLOW:  # read as it comes: the bridge writes on meanwhile
+            self._entries += decode.flow_stats(data[16:], self._reactive)
+            if not flags & ofp.OFPMPF_REPLY_MORE:
+                self._has_read()
+            return
         parts = self._parts.setdefault(kind, [])
         parts.append(data[16:])
         if flags & ofp.OFPMPF_REPLY_MORE:
@@ -249,11 +255,10 @@ class Session:
             self._ports = {port.number: port for part in parts for port in decode.ports(part)}
         elif kind == ofp.OFPMP_METER_CONFIG:
             self._meters = dict(meter for part in parts for meter in decode.meter_configs(part))
-        elif kind == ofp.OFPMP_FLOW:
-            self._has_read([entry for part in parts for entry in decode.flow_stats(part, self._reactive)])
 
-    def _has_read(self, installed: Iterable[Installed]) -> None:
+    def _has_read(self) -> None:
         self._reading = False
+        installed, self._entries = self._entries, []
         suspect, self._suspect = tuple(self._suspect), set()
         entries, meters = tuple(installed), tuple(sorted(self._meters.items()))
         if self.ready:

@@ -1,0 +1,154 @@
+"""P8: iperf3 and ping between VMs on two hosts through the whole pipeline, and through two flows written by hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.row import Figures, Row, figures, main, number, progress
+from demo.testbed import Hypervisor, Testbed, Vm
+from demo.trace import parse
+
+THROUGHPUT_GOAL, LATENCY_GOAL = 0.95, 1.1
+VNI = 7
+
+
+def run(quick: bool) -> Row:
+    """Traffic through our pipeline against two hand-written flows on the same hosts."""
+    rounds, seconds, pings = (2, 2, 50) if quick else (9, 3, 200)
+    goal = f">= {THROUGHPUT_GOAL} throughput, <= {LATENCY_GOAL}x latency"
+    row = Row("P8", "iperf3 between VMs on two hosts, VXLAN, userspace datapath", goal, "Gbit/s")
+    row.compared = (
+        "one TCP stream through every table of our pipeline on both hosts",
+        "the same VMs, hosts and tunnel port with two flows a host: VIF to tunnel, tunnel to VIF",
+    )
+    if os.geteuid() != 0:
+        row.problem = "it needs root (network namespaces)"
+        return row
+    with _world() as (bed, ends):
+        tables = {hv: _Tables(hv, bed.directory) for hv, _ in ends}
+        for hv, vm in ends:
+            peer = next(other for other, _ in ends if other is not hv)
+            tables[hv].by_hand(vm, peer)
+        found: dict[str, list[float]] = {}
+        for n in range(rounds):
+            progress("P8", f"round {n + 1} of {rounds}")
+            for name in ("ours", "hand") if n % 2 else ("hand", "ours"):
+                for table in tables.values():
+                    table.use(name)
+                rate, median, slow = _traffic(ends[0][1], ends[1][1], seconds, pings)
+                for what, value in (("rate", rate), ("ping", median), ("slow", slow)):
+                    found.setdefault(f"{name} {what}", []).append(value)
+                if n == 0:
+                    _walk(row, name, ends)
+    _compare(row, {name: figures(values) for name, values in found.items()})
+    return row
+
+
+def _compare(row: Row, found: dict[str, Figures]) -> None:
+    row.ours, row.other = found["ours rate"], found["hand rate"]
+    # Both of a round ran within seconds of each other: their ratio stands whatever the machine did meanwhile.
+    row.ratio = _paired(found, "rate")
+    latency = _paired(found, "ping")
+    for name, what in (("ping", "median round trip"), ("slow", "p99 round trip")):
+        row.note(f"{what}, ours", found[f"ours {name}"], "ms")
+        row.note(f"{what}, two flows", found[f"hand {name}"], "ms")
+    row.detail.append(
+        f"ratios are medians of {len(row.ours.values)} rounds, in alternating order; latency: {latency:.2f}x"
+    )
+    row.met = row.ratio >= THROUGHPUT_GOAL and latency <= LATENCY_GOAL
+
+
+def _paired(found: dict[str, Figures], what: str) -> float:
+    """The median of the rounds' ratios."""
+    pairs = zip(found[f"ours {what}"].values, found[f"hand {what}"].values, strict=True)
+    return figures(ours / hand for ours, hand in pairs).median
+
+
+@contextmanager
+def _world() -> Iterator[tuple[Testbed, list[tuple[Hypervisor, Vm]]]]:
+    """Two joined hosts with a VM each in one VXLAN network, warm, and then without a controller."""
+    with Testbed() as bed:
+        hosts = [bed.hypervisor(f"hv{n}", physnets=()) for n in (1, 2)]
+        controller = bed.controller({})
+        for hv in hosts:
+            hv.join()
+        number = {"provider:network_type": "vxlan", "provider:segmentation_id": VNI}
+        network = controller.post("networks", name="bench", **number)
+        controller.post("subnets", network_id=network["id"], ip_version=4, cidr="10.0.0.0/24")
+        ports = [controller.post("ports", network_id=network["id"]) for _ in hosts]
+        ends = [(hv, hv.plug(port, mtu=network["mtu"])) for hv, port in zip(hosts, ports, strict=True)]
+        controller.wait_active(*(port["id"] for port in ports))
+        for (_, vm), (_, other) in (ends, ends[::-1]):
+            vm.ping(other.ip, count=5)
+        time.sleep(1)
+        controller.kill9()
+        yield bed, ends
+
+
+class _Tables:
+    """A host's br-int with our flows, or with two."""
+
+    def __init__(self, hv: Hypervisor, directory: Path) -> None:
+        self._hv = hv
+        self._files = {name: directory / f"{hv.name}-{name}" for name in ("ours", "hand")}
+        self._files["ours"].write_text("\n".join(hv.flows()) + "\n")
+
+    def by_hand(self, vm: Vm, peer: Hypervisor) -> None:
+        """Write the two flows of the comparison."""
+        vif, tunnel = self._hv.ofport(vm.tap), self._hv.ofport("pb-vxlan")
+        out = f"set_field:{VNI}->tun_id,set_field:{peer.local_ip}->tun_dst,output:{tunnel}"
+        self._files["hand"].write_text(f"in_port={vif} actions={out}\nin_port={tunnel} actions=output:{vif}\n")
+
+    def use(self, name: str) -> None:
+        self._hv.ofctl("--bundle", "replace-flows", "br-int", str(self._files[name]))
+
+
+def _traffic(client: Vm, server: Vm, seconds: int, pings: int) -> tuple[float, float, float]:
+    """Gbit/s of one stream, and the median and p99 of round trip times in milliseconds."""
+    client.ping(server.ip, count=10, interval=0.02)
+    daemon = server.start(["iperf3", "-s", "-1"])
+    try:
+        time.sleep(0.3)
+        done = client.run(["iperf3", "-c", server.ip, "-t", str(seconds), "-O", "1", "-J"], timeout=seconds + 20)
+    finally:
+        daemon.kill()
+        daemon.communicate()
+    rate = json.loads(done.stdout)["end"]["sum_received"]["bits_per_second"] / 1e9
+    trips = figures(client.ping(server.ip, count=pings, interval=0.005).rtts)
+    return rate, trips.median, trips.at(0.99)
+
+
+def _walk(row: Row, name: str, ends: list[tuple[Hypervisor, Vm]]) -> None:
+    """How many tables a packet walks, and how many megaflows a conversation made on each host."""
+    client, server = ends
+    for hv, _ in ends:
+        hv.appctl("revalidator/purge")
+    conversation = client[1].start(["ping", "-n", "-i", "0.01", "-c", "100", server[1].ip])
+    time.sleep(0.6)
+    kinds = [_megaflows(hv) for hv, _ in ends]
+    conversation.communicate()
+    counts = f"{kinds[0][0]} on the sender's host, {kinds[1][0]} on the other"
+    row.detail.append(f"{name}: megaflows while one ping runs: {counts}")
+    row.detail.extend(f"{name}: {line}" for line in kinds[0][1])
+    packet = f"icmp,in_port={client[1].tap},dl_src={client[1].mac},dl_dst={server[1].mac}"
+    packet += f",nw_src={client[1].ip},nw_dst={server[1].ip},nw_ttl=64"
+    hops = [hop for hop in parse(client[0].appctl("ofproto/trace", "br-int", packet)).hops if hop.bridge == "br-int"]
+    row.detail.append(f"{name}: tables of br-int that a packet walks on its way out: {number(len(hops))}")
+
+
+def _megaflows(hv: Hypervisor) -> tuple[int, list[str]]:
+    """The megaflows that the VMs' IPv4 packets made: how many, and the first ones without what varies."""
+    every = hv.appctl("dpctl/dump-flows").splitlines()
+    lines = [line for line in every if "recirc_id" in line and "eth_type(0x0800)" in line]
+    shown = [re.sub(r", packets:.*?actions:", " actions:", line)[:300] for line in lines]
+    return len(lines), shown[:4]
+
+
+if __name__ == "__main__":
+    main(run)
