@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from controller.core.net import Net
@@ -62,9 +63,17 @@ class Resource:
         names = {index.name for index in kind.indexes}
         indexes = {wire: name for wire, (name, _) in table.items() if name in names}
         object.__setattr__(self, "indexes", indexes)
+        shown = [(attribute.name or name, name) for name, attribute in kind.attributes if attribute.shown]
+        object.__setattr__(self, "shown", tuple(wire for wire, _ in shown))
+        object.__setattr__(self, "held", attrgetter(*(name for _, name in shown)))
+        shapes = {wire: self.shapes[name] for wire, name in shown if name in self.shapes}
+        object.__setattr__(self, "shaped", tuple(shapes.items()))
 
     attributes: dict[str, tuple[str, Attribute]] = field(init=False, repr=False)
     indexes: dict[str, str] = field(init=False, repr=False)
+    shown: tuple[str, ...] = field(init=False, repr=False)
+    held: Callable[[Any], tuple[Any, ...]] = field(init=False, repr=False)
+    shaped: tuple[tuple[str, Callable[[Any], Any]], ...] = field(init=False, repr=False)
 
 
 class View(NamedTuple):
@@ -102,12 +111,9 @@ class Views:
 
 
 def _value(resource: Resource, row: Any, inputs: Any) -> dict[str, Any]:
-    value: dict[str, Any] = {}
-    for name, attribute in resource.row_type.ROW.attributes:
-        if attribute.shown:
-            held = getattr(row, name)
-            shape = resource.shapes.get(name)
-            value[attribute.name or name] = held if shape is None else shape(held)
+    value: dict[str, Any] = dict(zip(resource.shown, resource.held(row), strict=True))
+    for name, shape in resource.shaped:
+        value[name] = shape(value[name])
     for computed in resource.computed:
         value[computed.attribute.name] = computed.read(row, inputs)
     if PROJECT_ID in value:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from controller.core.model import Binding, Fault, Host, Network, Port, Segment, Subnet
@@ -44,13 +45,17 @@ def declare(settings: Settings) -> tuple[Resource, ...]:
             ports.delete,
             computed=_port_attributes(settings.integration_bridge),
             inputs=_port_inputs,
-            shapes={"fixed_ips": _objects, "profile": json.loads},
+            shapes={"fixed_ips": _objects, "profile": _loaded},
         ),
     )
 
 
 def _objects(values: tuple[Any, ...]) -> list[dict[str, Any]]:
-    return [value._asdict() for value in values]
+    return [dict(zip(value._fields, value, strict=True)) for value in values]
+
+
+_loaded = lru_cache(maxsize=1024)(json.loads)
+"""JSON of a text: most ports have the same (views are shown, never changed)."""
 
 
 def _read_only(name: str, check: str = "string", filter: bool = True) -> Attribute:
