@@ -7,9 +7,13 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import pytest
+from os_ken.ofproto import ofproto_v1_4 as ofp
 
+from controller.core.flow import Flow, Goto, match
 from controller.core.model import Network, Port
 from controller.core.packet import ethernet
+from controller.core.plans import networks
+from tests.unit.bridge_peer import Bridge
 from tests.world.hypervisor import Hypervisor
 from tests.world.world import World
 
@@ -153,3 +157,47 @@ def test_one_more_host_in_a_network_costs_its_hosts_and_not_their_ports():
     # Two flood sets of each host that is there are written anew (broadcast, and unicast without a flow).
     growth = [costs[4, 1].flows - costs[2, 1].flows, costs[8, 1].flows - costs[4, 1].flows]
     assert growth == [4, 8]
+
+
+def over_ten_hosts(ports: int) -> tuple[World, Network, list[Port], list[Hypervisor]]:
+    world = World()
+    hosts = [world.host() for _ in range(10)]
+    network = world.network("vxlan")
+    world.subnet(network, "10.0.0.0/16")
+    made = [world.port(network) for _ in range(10 * ports)]
+    beside = world.network("vxlan")  # it keeps the tunnel ports when the other one goes down
+    others = [world.port(beside) for _ in hosts]
+    world.settle()
+    for number, port in enumerate([*made, *others]):
+        world.plug(port, hosts[number % 10])
+    world.settle()
+    return world, network, made, hosts
+
+
+@pytest.mark.parametrize("ports", [1, 10, 100])
+def test_over_ten_switches_a_port_concerns_its_own_and_a_network_each_once(ports):
+    world, network, made, hosts = over_ten_hosts(ports)
+    sent = len(world.mods)
+    world.plug(world.port(network), hosts[3])
+    world.settle()
+    assert {mods.dpid for mods in world.mods[sent:]} == {hosts[3].bridges["br-int"].dpid}
+    sent = len(world.mods)
+    world.change_port(made[0], name="renamed")
+    world.settle()
+    assert world.mods[sent:] == []
+    world.write(networks.change, network.id, {"admin_state_up": False})
+    world.settle()
+    assert sorted(mods.dpid for mods in world.mods[sent:]) == sorted(host.bridges["br-int"].dpid for host in hosts)
+
+
+@pytest.mark.parametrize("flows", [10, 100, 1000])
+def test_a_reconnect_sends_the_read_back_and_not_a_byte_more(flows):
+    bridge = Bridge()
+    installed = [Flow(0, 1, match({"in_port": number + 1}), [Goto(16)]) for number in range(flows)]
+    half = len(installed) // 2
+    bridge.greet()
+    asked = [kind for kind, _, _ in bridge.hears()]
+    bridge.says(*bridge.contents(*installed[:half]))
+    bridge.passes(1.0)
+    assert bridge.hears() == []
+    assert (asked.count(ofp.OFPT_MULTIPART_REQUEST), len(asked)) == (4, 8)
