@@ -24,6 +24,8 @@ STEP = 0.04
 QUEUE_GOAL = 4_000_000
 """Bytes that may wait for a switch: several times all its flows."""
 SLOW = 1000
+CROWD_PORTS, SPAN = 10, 40
+"""Ports of each switch that connects in the storm, and over how many of them a network spreads."""
 
 
 def run(quick: bool) -> Row:
@@ -164,14 +166,14 @@ class World:
 
 @contextmanager
 def _world(crowd: int) -> Iterator[World]:
-    cloud = Cloud(HOSTS + crowd, networks=HOSTS, ports=0)
+    cloud = Cloud(HOSTS + crowd, networks=HOSTS + crowd * CROWD_PORTS // SPAN, ports=0)
     cloud.span = 1
     for _ in range(PORTS):
         cloud.place(0, 0)  # the victim's: network 0 is on host 0
     for n in range(PORTS):
         _on(cloud, 1 + n % (HOSTS - 1), 1 + n % (HOSTS - 1))
-    for n in range(crowd * 10):
-        _on(cloud, 1 + n % (HOSTS - 1), HOSTS + n % crowd)
+    for n in range(crowd * CROWD_PORTS):
+        _on(cloud, HOSTS + n // SPAN, HOSTS + n % crowd)
     cloud.ports = len(cloud.places)
     for n in range(6000):
         _on(cloud, 1 + n % (HOSTS - 1), 1 + n % (HOSTS - 1))

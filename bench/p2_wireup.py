@@ -9,9 +9,8 @@ from bench.cloud import Cloud
 from bench.ovn import Missing, Ovn, provide
 from bench.place import controller, database, scratch
 from bench.real import RealHost, words
-from bench.row import Row, figures, main, progress
+from bench.row import Row, figures, main, paired, progress
 from bench.watch import Watch
-from demo.testbed import wait_until
 from tests.ovs.sandbox import Sandbox
 
 GOAL = 0.5
@@ -49,7 +48,7 @@ def run(quick: bool) -> Row:
         if other:
             row.other = figures(other)
             row.note(f"{count} interfaces, OVN", row.other, "s")
-            ratios.append(row.ours.median / row.other.median)
+            ratios.append(paired(row.ours, row.other))
             row.detail.append(f"{count} interfaces: {ratios[-1]:.2f} of OVN's time")
     if ratios:
         row.ratio = max(ratios)
@@ -73,15 +72,12 @@ def _ours(count: int) -> tuple[float, int, float, float]:
             watch.until(count * 4, 120)  # at the least; then whatever else there is
             plug.communicate()
             alone = time.monotonic() - start
-            last = watch.quiet(1.0, 120)
-
-            def all_active() -> bool:
-                return len(made.get("ports", status="ACTIVE", fields="id")) == count
-
-            wait_until(all_active, 60, "all ports ACTIVE")
+            while len(made.get("ports", status="ACTIVE", fields="id")) < count:
+                if time.monotonic() - start > 60:
+                    raise TimeoutError(f"not all of {count} ports are ACTIVE after a minute")
+                watch.pump(0.05)
             active = time.monotonic() - start
-            if watch.quiet(0.5, 30) > last:
-                last = watch.last
+            last = watch.quiet(1.0, 120)
             watch.close()
     return last - start, watch.changes, min(alone, last - start), active
 

@@ -11,7 +11,7 @@ from typing import Any
 from bench.cloud import Cloud
 from bench.place import controller, database
 from bench.relay import Relay
-from bench.row import Row, figures, main, number, progress
+from bench.row import Row, figures, main, number, paired, progress
 from demo.testbed import Controller, Hypervisor, Testbed, wait_until
 
 GOAL = 2.0
@@ -87,7 +87,7 @@ def _measure(row: Row, cloud: Cloud, bed: Testbed, made: Controller, relay: Rela
     pings = ping.stop()
     mods += relay.flow_mods
     row.ours, row.other = figures(ours), figures(other)
-    row.ratio = row.ours.median / row.other.median
+    row.ratio = paired(row.ours, row.other)
     row.note("restart: from its start until REST answers", figures([listening - start]), "s")
     row.note("restart: from the bridge's connection until it is known", figures([max(0.0, end - relay.accepted)]), "s")
     row.detail.append(f"flow-mods in all reconnects and the restart: {mods}")

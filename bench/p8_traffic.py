@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.row import Figures, Row, figures, main, number, progress
+from bench.row import Figures, Row, figures, main, number, paired, progress
 from demo.testbed import Hypervisor, Testbed, Vm
 from demo.trace import parse
 
@@ -52,9 +52,8 @@ def run(quick: bool) -> Row:
 
 def _compare(row: Row, found: dict[str, Figures]) -> None:
     row.ours, row.other = found["ours rate"], found["hand rate"]
-    # Both of a round ran within seconds of each other: their ratio stands whatever the machine did meanwhile.
-    row.ratio = _paired(found, "rate")
-    latency = _paired(found, "ping")
+    row.ratio = paired(row.ours, row.other)
+    latency = paired(found["ours ping"], found["hand ping"])
     for name, what in (("ping", "median round trip"), ("slow", "p99 round trip")):
         row.note(f"{what}, ours", found[f"ours {name}"], "ms")
         row.note(f"{what}, two flows", found[f"hand {name}"], "ms")
@@ -62,12 +61,6 @@ def _compare(row: Row, found: dict[str, Figures]) -> None:
         f"ratios are medians of {len(row.ours.values)} rounds, in alternating order; latency: {latency:.2f}x"
     )
     row.met = row.ratio >= THROUGHPUT_GOAL and latency <= LATENCY_GOAL
-
-
-def _paired(found: dict[str, Figures], what: str) -> float:
-    """The median of the rounds' ratios."""
-    pairs = zip(found[f"ours {what}"].values, found[f"hand {what}"].values, strict=True)
-    return figures(ours / hand for ours, hand in pairs).median
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import resource
 import signal
 import sys
 from contextlib import ExitStack
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -133,11 +134,17 @@ def _listening(name: str, address: Any, start: Any) -> Any:
         raise CannotStart(f"{name} can't listen on {address}: {os.strerror(error.errno or 0)}") from None
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name, or "" for all addresses
+        return host == "localhost"
+
+
 def _announce(config: Config, revision: int) -> None:
     """One screen: what listens where, and how a host joins."""
-    for name, address in (("REST", config.rest), ("OpenFlow", config.openflow), ("OVSDB", config.ovsdb)):
-        if name == "REST" and address.host not in ("127.0.0.1", "::1", "localhost"):
-            LOG.warning("REST listens on %s WITHOUT AUTHENTICATION: whoever reaches it rules the network", address)
+    if not _is_loopback(config.rest.host):
+        LOG.warning("REST listens on %s WITHOUT AUTHENTICATION: whoever reaches it rules the network", config.rest)
     host = config.ovsdb.host if config.ovsdb.host not in ("", "0.0.0.0", "::") else "CONTROLLER"
     print(
         f"""Patchbay is running (revision {revision}, {config.database})
