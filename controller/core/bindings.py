@@ -40,11 +40,13 @@ class Bindings:
         self._by_switch: dict[int, dict[str, None]] = {}
         self._by_way: dict[int, dict[str, None]] = {}
 
-    def follow(self, net: Net, changes: Iterable[Change], ledgers: Mapping[int, Ledger]) -> list[Propose]:
-        """What the changes of one step mean for bindings.  Call it after the step's flows were sent."""
+    def follow(
+        self, net: Net, changes: Iterable[Change], ledgers: Mapping[int, Ledger], busy: list[int]
+    ) -> list[Propose]:
+        """What the changes of one step mean for bindings.  Call it after the step's flows were sent; `busy` are the
+        switches that have yet to answer."""
         bind: dict[str, str] = {}
         unbind: dict[str, str] = {}
-        flushed = [dpid for dpid, ledger in ledgers.items() if not ledger.settled]
         for port_id in self._concerned(net, changes):
             local, binding = net.get(LocalPort, port_id), net.get(Binding, port_id)
             self._waiting.pop(port_id, None)
@@ -52,7 +54,7 @@ class Bindings:
                 if binding is None or binding.host != local.host:
                     bind[port_id] = local.host
                 elif self._due(net, binding):
-                    self._wait(net, port_id, local, flushed, ledgers)
+                    self._wait(net, port_id, local, busy, ledgers)
             elif binding is not None and net.has(Switch, "host+role", (binding.host, INT)):
                 unbind[port_id] = binding.host
         proposals = [Propose(plan, tuple(rows.items())) for plan, rows in (("bind", bind), ("unbind", unbind)) if rows]
@@ -83,10 +85,10 @@ class Bindings:
         port, faulty = net.get(Port, binding.port_id), net.get(Fault, ("Port", binding.port_id)) is not None
         return port is not None and port.admin_state_up and (faulty or not binding.active)
 
-    def _wait(self, net: Net, port_id: str, local: LocalPort, flushed: list[int], ledgers: Any) -> None:
+    def _wait(self, net: Net, port_id: str, local: LocalPort, busy: list[int], ledgers: Any) -> None:
         """Wait for the port's own switch, its host's provider bridges, and all that are still to acknowledge."""
         own = [switch.dpid for switch in net.find(Switch, "host", local.host)]
-        due = {dpid: ledgers[dpid].sent for dpid in (*own, *flushed) if dpid in ledgers and not ledgers[dpid].settled}
+        due = {dpid: ledgers[dpid].goal for dpid in (*own, *busy) if dpid in ledgers and not ledgers[dpid].settled}
         for dpid in own:
             if dpid in ledgers and not ledgers[dpid].open:
                 due[dpid] = ledgers[dpid].sent + 1

@@ -190,6 +190,7 @@ class OvsdbWants:
         self._dirty: dict[str, dict[OvsdbOperation, None]] = {}
         self._tags: dict[str, dict[tuple[str, str], SetTag]] = {}
         self._bridges: dict[str, set[str]] = {}
+        self._hearing: set[str] = set()
 
     def described(self, host: str, bridges: Iterable[str]) -> None:
         """Which bridges a host has or shall get.  A provider bridge that is missing is for its operator to make."""
@@ -197,7 +198,7 @@ class OvsdbWants:
 
     def change(self, delta: Delta) -> None:
         wanted = self._wanted.setdefault(delta.target, {})
-        dirty = self._dirty.setdefault(delta.target, {})
+        dirty = self._dirty.setdefault(delta.target, {}) if delta.target in self._hearing else {}
         for operation in delta.new:
             wanted[operation] = wanted.get(operation, 0) + 1
             if wanted[operation] == 1:
@@ -217,14 +218,17 @@ class OvsdbWants:
 
     def everything(self, host: str) -> None:
         """The host dialled in: tell it all we want (the edge sets only what differs)."""
+        self._hearing.add(host)
         self._dirty[host] = dict.fromkeys(self._wanted.get(host, ()))
 
-    def flush(self, net: Net) -> Iterable[OvsdbOps]:
+    def away(self, host: str) -> None:
+        """The host can't hear us: it is told everything when it is back."""
+        self._hearing.discard(host)
+        self._dirty.pop(host, None)
+
+    def flush(self) -> Iterable[OvsdbOps]:
         """The operations that are due now, for hosts that can hear us."""
         for host, operations in list(self._dirty.items()):
-            presence = net.get(Presence, host)
-            if presence is None or not presence.connected:
-                continue  # it is told everything when it is back
             del self._dirty[host]
             there = self._bridges.get(host, set())
             now = [o for o in operations if not isinstance(o, SetTag) and _bridges_of(o) <= there]

@@ -19,6 +19,8 @@ Owner = tuple[Any, Any]
 Claims = dict[Owner, Flow]
 Digest = Callable[[Flow], int]
 NOT_THERE = -1
+IN_FLIGHT = 2
+"""Bundles that may be on their way to a switch.  A slow one gets its changes together, and no queue grows."""
 
 
 def _rank(owner: Owner) -> tuple[str, str]:
@@ -257,8 +259,8 @@ class Ledger:
 
     def flush(self) -> FlowMods | None:
         """The bundle that makes the switch what is desired, or None when it is (or can't be reached)."""
-        if not self.open:
-            return None
+        if not self.open or len(self._in_flight) >= IN_FLIGHT:
+            return None  # what is due now goes with what becomes due until the switch has answered
         if self._reading is not None:
             reading, self._reading = self._reading, None
             self._reconcile(reading)
@@ -306,6 +308,11 @@ class Ledger:
         drop = tuple(id for id in self._meters if id not in self._wanted_meters)
         self._meters = dict(self._wanted_meters)
         return make, drop
+
+    @property
+    def goal(self) -> int:
+        """The serial of the bundle that brings all that is desired now."""
+        return self.sent + 1 if self._touched or self._reading is not None else self.sent
 
     @property
     def settled(self) -> bool:

@@ -69,6 +69,7 @@ class Machine:
         self._changes: list[Change] = []
         self._effects: list[Effect] = []
         self._again: dict[int, None] = {}
+        self._sent: dict[int, None] = {}
         self._unread: dict[int, None] = {}
         self._patience: dict[int, float] = {}
         self._retried = 0.0
@@ -120,8 +121,8 @@ class Machine:
             self._mark(unit, unit.id, unit.fault)
         for dpid in self._due(deltas):
             self._flush(dpid)
-        self._effects.extend(self.wants.flush(self.net))
-        self._effects.extend(self.bindings.follow(self.net, changes, self.ledgers))
+        self._effects.extend(self.wants.flush())
+        self._effects.extend(self.bindings.follow(self.net, changes, self.ledgers, self._busy()))
 
     def _apply(self, change: Change) -> None:
         if change.old != change.new:
@@ -151,6 +152,11 @@ class Machine:
         touched.update((change.key, None) for change in self._changes if change.row_type in (Switch, Session))
         return [*touched, *(dpid for dpid in self._again if dpid not in touched)]
 
+    def _busy(self) -> list[int]:
+        """The switches that have yet to answer what was sent."""
+        self._sent = {dpid: None for dpid in self._sent if not self.ledgers[dpid].settled}
+        return list(self._sent)
+
     def _flush(self, dpid: int) -> None:
         """Send what a switch lacks, once its host is settled: before that its desired flows are not known."""
         self._again.pop(dpid, None)
@@ -161,6 +167,7 @@ class Machine:
         ledger.owns_all = switch.role == INT
         mods = ledger.flush()
         if mods is not None:
+            self._sent[dpid] = None
             self._effects.append(mods)
         elif ledger.open and ledger.settled:
             self.bindings.settled(dpid)
@@ -303,6 +310,7 @@ class Machine:
     def _acknowledged(self, event: e.Acknowledged) -> None:
         ledger = self._ledger(event.dpid)
         ledger.acknowledge(event.serial)
+        self._again[event.dpid] = None
         self._heal(ledger)
         self.bindings.acknowledged(event.dpid, event.serial)
         if ledger.settled:
@@ -335,6 +343,7 @@ class Machine:
 
     def _host_down(self, event: e.HostDown) -> None:
         self._take(self.hosts.down(self.net, event.name))
+        self.wants.away(event.name)
 
     def _interfaces_changed(self, event: e.InterfacesChanged) -> None:
         self._take(self.hosts.interfaces(self.net, event))

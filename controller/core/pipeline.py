@@ -236,6 +236,7 @@ class Layout:
     def __init__(self) -> None:
         self.by_name: dict[str, Table] = {}
         self.by_id: dict[tuple[str, int], Table] = {}
+        self._next: dict[str, Table | None] = {}
 
     def add(self, table: Table) -> Table:
         taken = self.by_id.get((table.role, table.id))
@@ -244,6 +245,7 @@ class Layout:
         if not (0 <= table.stage < len(STAGES) and 0 <= table.slot < SLOTS):
             raise LayoutError(f"table {table.name}: stage {table.stage}, slot {table.slot} is not there")
         self.by_name[table.name] = self.by_id[table.role, table.id] = table
+        self._next.clear()
         return table
 
     def tables(self, role: str) -> list[Table]:
@@ -252,8 +254,10 @@ class Layout:
 
     def next(self, table: Table) -> Table | None:
         """The first table of the next stage that has one."""
-        later = (t for t in self.tables(table.role) if t.stage > table.stage)
-        return next(later, None)
+        if table.name not in self._next:
+            later = (t for t in self.tables(table.role) if t.stage > table.stage)
+            self._next[table.name] = next(later, None)
+        return self._next[table.name]
 
     def reachable(self, table: Table) -> set[int]:
         """The ids of the tables that a table's flows may lead to: those it names, and the next stage."""

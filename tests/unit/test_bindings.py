@@ -39,7 +39,8 @@ class Bound:
         return self.follow()
 
     def follow(self, *changes: Change) -> list[Propose]:
-        return self.bindings.follow(self.net, changes, self.ledgers)
+        busy = [dpid for dpid, ledger in self.ledgers.items() if not ledger.settled]
+        return self.bindings.follow(self.net, changes, self.ledgers, busy)
 
     def put(self, *rows) -> list[Propose]:
         changes = [self.net.change(row) for row in rows]

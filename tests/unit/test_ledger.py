@@ -252,12 +252,24 @@ def test_meters_come_with_the_first_flow_and_go_with_the_last_and_a_new_rate_rep
     ledger.change(A, (Meter(5, 100),), (Meter(5, 200),))
     switch.apply(ledger.flush())
     assert switch.meters == {5: 200}
+    ledger.acknowledge(ledger.sent)
     ledger.change(B, (), (Meter(5, 200),))
     ledger.change(A, (Meter(5, 200), metered), ())
     mods = ledger.flush()
     assert (mods.meters, mods.stale_meters, mods.remove) == ((), (), ((0, metered.cookie),))
     ledger.change(B, (Meter(5, 200),), ())
     assert ledger.flush().stale_meters == (5,)
+
+
+def test_a_switch_that_does_not_answer_gets_its_changes_together_when_it_does():
+    ledger = opened()
+    for number in range(1, 6):
+        ledger.change(A, (), (flow(number),))
+        ledger.flush()
+    assert (ledger.sent, ledger.goal) == (2, 3)
+    ledger.acknowledge(1)
+    assert ledger.flush().add == (flow(3), flow(4), flow(5))
+    assert (ledger.sent, ledger.goal) == (3, 3)
 
 
 def test_meters_of_a_refused_bundle_are_sent_again():

@@ -47,8 +47,14 @@ def commit(database: Database, operations: Iterable[OvsdbOperation], here: str) 
     `here` is our address as the host knows it.  Errors: ConnectionClosed.
     """
     transaction = Transaction(database, database, check_error=True, log_errors=False)
+    tags: dict[str, dict[str, int | None]] = {}
     for operation in operations:
-        transaction.add(Carry(database, operation, here))
+        if isinstance(operation, SetTag):
+            tags.setdefault(operation.bridge, {})[operation.port] = operation.tag
+        else:
+            transaction.add(Carry(database, operation, here))
+    for bridge, wanted in tags.items():
+        transaction.add(CarryTags(database, bridge, wanted))
     try:
         transaction.do_commit()
     except (Refused, OvsdbAppException, RuntimeError) as error:
@@ -74,8 +80,17 @@ class Carry(command.BaseCommand):
                 ensure_tunnel(txn, self._operation)
             case RemovePort(bridge, port):
                 remove_port(txn, bridge, port)
-            case SetTag(bridge, port, tag):
-                set_tag(txn, bridge, port, tag)
+
+
+class CarryTags(command.BaseCommand):
+    """All tags of a bridge: its ports are looked through once, however many there are."""
+
+    def __init__(self, database: Database, bridge: str, tags: dict[str, int | None]) -> None:
+        super().__init__(database)
+        self._bridge, self._tags = bridge, tags
+
+    def run_idl(self, txn: RowTransaction) -> None:
+        set_tags(txn, self._bridge, self._tags)
 
 
 def ensure_bridge(txn: RowTransaction, wanted: EnsureBridge, here: str) -> None:
@@ -149,11 +164,13 @@ def remove_port(txn: RowTransaction, bridge: str, name: str) -> None:
     holder.delvalue("ports", port)
 
 
-def set_tag(txn: RowTransaction, bridge: str, name: str, tag: int | None) -> None:
+def set_tags(txn: RowTransaction, bridge: str, tags: dict[str, int | None]) -> None:
     """A port that has gone, as VIFs do, shows no tag: that is no error."""
-    holder, port = find(txn, "Bridge", bridge), find(txn, "Port", name)
-    if holder is not None and port is not None and port in value(holder, "ports"):
-        put(port, "tag", [] if tag is None else [tag])
+    holder = find(txn, "Bridge", bridge)
+    for port in value(holder, "ports") if holder is not None else ():
+        if port.name in tags:
+            tag = tags[port.name]
+            put(port, "tag", [] if tag is None else [tag])
 
 
 def claim(
