@@ -21,12 +21,9 @@ from controller.core.model import (
     Port,
     Switch,
 )
-from controller.core.pipeline import CHUNK, LOOKUP, NET, OUT, OUTPUT, REMOTE, goto, load, onward, resubmit
+from controller.core.pipeline import CHUNK, LOOKUP, MULTICAST, NET, OUT, OUTPUT, REMOTE, goto, load, onward, resubmit
 
 app = App("switching")
-
-MULTICAST = (1 << 40, 1 << 40)
-"""eth_dst with the group bit: broadcast and multicast (IEEE 802.3, 3.2.3)."""
 
 SWITCHING = app.table(
     "switching",

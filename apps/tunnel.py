@@ -32,6 +32,7 @@ from controller.core.pipeline import (
     ADMIT,
     CHUNK,
     LOOKUP,
+    MULTICAST,
     NET,
     OUTPUT,
     PUNT,
@@ -46,7 +47,6 @@ from controller.core.pipeline import (
 
 app = App("tunnel")
 
-MULTICAST = (1 << 40, 1 << 40)
 PEERS_PER_FLOW = 400
 """How many hosts one flow replicates to: a flow-mod may have 64 kB (OpenFlow 1.4, 7.1), a host takes some 100 bytes."""
 

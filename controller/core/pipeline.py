@@ -219,6 +219,8 @@ _shared = lru_cache(maxsize=1 << 15)(lambda value: value)
 
 NEXT = "NEXT"
 DROP = "DROP"
+MULTICAST = (1 << 40, 1 << 40)
+"""eth_dst with the group bit: broadcast and multicast (IEEE 802.3, 3.2.3)."""
 UNTAGGED = 0
 """The value of `vlan_vid` that matches a packet without a VLAN header."""
 TUNNEL_CODES = {"vxlan": 1, "gre": 2, "geneve": 3}
