@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 
 from controller.core.effects import Propose
+from controller.core.engine import Unit, subject
+from controller.core.model import Switch
+from controller.core.net import Net
 
 Subject = tuple[str, str]
 """Kind (Port, Network, Host) and id of the object on which a fault is shown."""
@@ -42,3 +45,9 @@ class Faults:
     def has(self, subject: Subject) -> bool:
         """Whether something is known to be wrong with the object now (a stored Fault may be from an earlier run)."""
         return subject in self._causes
+
+
+def shown_on(net: Net, unit: Unit) -> Subject:
+    """Where a unit's fault is shown: on the object it speaks for, or else on the host of its switch."""
+    switches = (net.get(Switch, target) for target in unit.targets)
+    return subject(unit) or ("Host", next((switch.host for switch in switches if switch is not None), ""))

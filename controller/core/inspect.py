@@ -195,6 +195,7 @@ class Inspector:
         assert unit is not None
         renderer, key = unit.id
         function = renderer.function
+        row = () if renderer.shared else ((renderer.scope, key),)
         return {
             **found[0],
             "app": renderer.name.split(".")[0],
@@ -202,7 +203,7 @@ class Inspector:
             "doc": (function.__doc__ or "").strip(),
             "source": f"{function.__module__}:{function.__code__.co_firstlineno}",
             "row": f"{renderer.scope.__name__} {key!r}",
-            "reads": sorted(self._read(read) for read in unit.reads),
+            "reads": sorted(self._read(read) for read in (*row, *unit.reads)),
         }
 
     def _read(self, read: tuple[Any, ...]) -> str:

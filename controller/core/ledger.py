@@ -1,30 +1,32 @@
 """The ledger of a switch: what is desired against what is installed, and the smallest ordered difference.
 
-Desired flows come from units.  No two should want one slot; where they do, the unit whose name sorts first has it, in
-whatever order they came.
-What is installed is known from what we sent and from reading the switch.  A removal names table and cookie, never a
-match, so nothing that is not ours can be hit.
+Desired flows come from units (see Claims).  What is installed is known from what we sent and from reading the switch.
+A removal names table and cookie, never a match, so nothing that is not ours can be hit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from controller.core.claims import Claims, Owner
 from controller.core.effects import FlowMods
 from controller.core.events import Installed
 from controller.core.flow import Flow, Meter, Slot, is_ours
 
-Owner = tuple[Any, Any]
-Claims = dict[Owner, Flow]
 Digest = Callable[[Flow], int]
 NOT_THERE = -1
 IN_FLIGHT = 2
 """Bundles that may be on their way to a switch.  A slow one gets its changes together, and no queue grows."""
-
-
-def _rank(owner: Owner) -> tuple[str, str]:
-    return repr(owner[0]), repr(owner[1])
+HANDFUL = 4
+"""Bundles refused for flows of one table from which on its other flows are suspects, and go in many small bundles: a
+switch names but one flow of each bundle that it can't commit (a table is full, there are no meters)."""
+PARTS_IN_FLIGHT = 64
+"""Bundles of suspects that may be on their way to a switch."""
+PART = 16
+"""Suspects in one bundle at most: few are alone, so that one round trip tells of all."""
+UNKNOWN = 1 << 62
+"""A serial that is never sent."""
 
 
 class Sent(NamedTuple):
@@ -58,86 +60,25 @@ class Ledger:
         self.owns_all = False
         self.open = False
         self.sent = 0
-        self.desired: dict[Slot, Flow] = {}
-        self.owners: dict[Slot, Owner] = {}
-        self.contested: dict[Slot, Claims] = {}
+        self.claims = Claims()
+        self.desired, self.owners, self._touched = self.claims.flows, self.claims.owners, self.claims.touched
         self.refused: dict[Slot, int] = {}
+        self._blamed: dict[int, set[Slot]] = {}
         self._retry: set[Slot] = set()
         self._healed: list[Slot] = []
         self._installed: dict[Slot, Flow] = {}
         self._meters: dict[int, int] = {}
-        self._wanted_meters: dict[int, int] = {}
-        self._meter_claims: dict[int, dict[Owner, int]] = {}
-        self._touched: dict[Slot, None] = {}
+        self._suspects: dict[Slot, None] = {}
+        self._doubtful: dict[int, Flow] = {}
         self._stale: list[tuple[int, int]] = []
         self._foreign: list[tuple[int, int, int, str]] = []
         self._in_flight: list[Sent] = []
+        self._returned: tuple[int, dict[int, Slot]] = (0, {})
         self._reading: Reading | None = None
-        self._timed: dict[int, Slot] = {}
-
-    # -- desired ------------------------------------------------------------------------------------------------------
 
     def change(self, owner: Owner, old: Iterable[Flow | Meter], new: Iterable[Flow | Meter]) -> None:
         """A unit's flows and meters on this switch became different."""
-        old_set, new_set = set(old), set(new)
-        for item in old:
-            if item not in new_set:
-                self._release(owner, item)
-        for item in new:
-            if item not in old_set:
-                self._claim(owner, item)
-
-    def _release(self, owner: Owner, item: Flow | Meter) -> None:
-        if isinstance(item, Meter):
-            self._meter_claims[item.id].pop(owner)
-            self._award_meter(item.id)
-            return
-        slot = item.slot
-        self._touched[slot] = None
-        if item.idle_timeout:
-            self._timed.pop(item.cookie, None)
-        claims = self.contested.get(slot)
-        if claims is None:
-            if self.owners.get(slot) == owner and self.desired[slot] == item:
-                del self.desired[slot], self.owners[slot]
-            return
-        if claims.get(owner) == item:
-            del claims[owner]
-        self._award(slot, claims)
-
-    def _claim(self, owner: Owner, item: Flow | Meter) -> None:
-        if isinstance(item, Meter):
-            self._meter_claims.setdefault(item.id, {})[owner] = item.rate
-            self._award_meter(item.id)
-            return
-        slot = item.slot
-        self._touched[slot] = None
-        if item.idle_timeout:
-            self._timed[item.cookie] = slot
-        holder = self.owners.get(slot)
-        if holder is None or holder == owner:
-            self.desired[slot], self.owners[slot] = item, owner
-            if slot in self.contested:
-                self.contested[slot][owner] = item
-            return
-        claims = self.contested.setdefault(slot, {holder: self.desired[slot]})
-        claims[owner] = item
-        self._award(slot, claims)
-
-    def _award(self, slot: Slot, claims: Claims) -> None:
-        """Give a contested slot to the owner whose name sorts first, whatever the order in which they came."""
-        winner = min(claims, key=_rank)
-        self.desired[slot], self.owners[slot] = claims[winner], winner
-        if len(claims) == 1:
-            del self.contested[slot]
-
-    def _award_meter(self, id: int) -> None:
-        """A meter stands while a unit wants it: a port number may have a new owner before the old one has left."""
-        claims = self._meter_claims[id]
-        if claims:
-            self._wanted_meters[id] = max(claims.values())
-        else:
-            del self._meter_claims[id], self._wanted_meters[id]
+        self.claims.change(owner, old, new)
 
     # -- installed ----------------------------------------------------------------------------------------------------
 
@@ -204,7 +145,7 @@ class Ledger:
 
     def expired(self, cookie: int) -> Flow | None:
         """A flow of ours timed out: returns it when it is still desired (it would be sent again)."""
-        slot = self._timed.get(cookie)
+        slot = self.claims.timed.get(cookie)
         installed = self._installed.get(slot) if slot is not None else None
         if slot is None or installed is None or installed.cookie != cookie:
             return None
@@ -214,27 +155,45 @@ class Ledger:
         return flow if flow is not None and flow.cookie == cookie else None
 
     def refuse(self, serial: int, cookie: int) -> Flow | None:
-        """The switch refused a bundle, and so did none of it.  Returns the flow at fault; all others are sent again."""
-        culprit = None
-        for sent in self._in_flight:
-            if sent.serial != serial:
-                continue
+        """The switch refused a flow of a bundle (or all of it: cookie 0).  Returns the flow at fault; the others are
+        sent again.
+
+        Open vSwitch names every flow of a bundle that it can't make sense of, and carries out the others; of those that
+        it can't commit it names the first, and carries out nothing.
+        """
+        first = self._take_back(serial)
+        self._doubtful.pop(cookie, None)
+        at, slots = self._returned
+        slot = slots.get(cookie) if at == serial else None
+        flow = self.desired.get(slot) if slot is not None else None
+        if slot is None or flow is None or flow.cookie != cookie:
+            return None
+        if first:
+            self._blamed.setdefault(slot[0], set()).add(slot)
+        self.refused[slot] = cookie
+        self._retry.discard(slot)
+        return flow
+
+    def _take_back(self, serial: int) -> bool:
+        """Send what was in a bundle again, for whether any of it was done is not known.  Returns whether this is news.
+
+        All errors of a bundle come before those of the next, so who may be at fault is kept for the last one only.
+        """
+        refused = [sent for sent in self._in_flight if sent.serial == serial]
+        for sent in refused:
+            self._in_flight.remove(sent)
+            cookies: dict[int, Slot] = {}
             for slot, before in sent.before.items():
                 self._touched[slot] = None
-                if before is None:
-                    self._installed.pop(slot, None)
-                else:
-                    self._installed[slot] = before
-                flow = self.desired.get(slot)
-                if flow is not None and flow.cookie == cookie:
-                    self.refused[slot] = cookie
-                    self._retry.discard(slot)
-                    culprit = flow
+                now = self._installed.pop(slot, None)
+                self._doubtful.update((flow.cookie, flow) for flow in (before, now) if flow is not None)
+                if now is not None:
+                    cookies[now.cookie] = slot
+            self._returned = serial, cookies
             self._stale += sent.stale
             self._foreign += sent.foreign
             self._meters = {id: rate for id, rate in self._meters.items() if id not in sent.meters}
-        self._in_flight = [sent for sent in self._in_flight if sent.serial != serial]
-        return culprit
+        return bool(refused)
 
     def acknowledge(self, serial: int) -> None:
         """The switch has carried out every bundle up to `serial`."""
@@ -247,6 +206,7 @@ class Ledger:
     def _heal(self, slot: Slot) -> None:
         """What was refused in a slot is there now, or is no longer desired."""
         if self.refused.pop(slot, None) is not None:
+            self._blamed.get(slot[0], set()).discard(slot)
             self._retry.discard(slot)
             self._healed.append(slot)
 
@@ -258,8 +218,9 @@ class Ledger:
     # -- the difference -----------------------------------------------------------------------------------------------
 
     def flush(self) -> FlowMods | None:
-        """The bundle that makes the switch what is desired, or None when it is (or can't be reached)."""
-        if not self.open or len(self._in_flight) >= IN_FLIGHT:
+        """The next bundle that brings the switch to what is desired, or None when there is nothing to send (or it
+        can't be).  There is another one at once where some are left (`parted`)."""
+        if not self.open or len(self._in_flight) >= (PARTS_IN_FLIGHT if self._suspects else IN_FLIGHT):
             return None  # what is due now goes with what becomes due until the switch has answered
         if self._reading is not None:
             reading, self._reading = self._reading, None
@@ -269,50 +230,79 @@ class Ledger:
         remove = list(stale)
         before: dict[Slot, Flow | None] = {}
         for slot in self._touched:
-            flow, have = self.desired.get(slot), self._installed.get(slot)
-            if flow is None:
-                self._heal(slot)
-            elif self.refused.get(slot) == flow.cookie and slot not in self._retry:
-                continue
-            if flow is not None and (have is None or flow.cookie != have.cookie):
-                before[slot] = have
-                add.append(flow)
-                self._installed[slot] = flow
-            elif flow is None and have is not None:
-                before[slot] = have
-                remove.append((slot[0], have.cookie))
-                del self._installed[slot]
+            if self.refused and self._is_suspect(slot):
+                self._suspects[slot] = None
+            else:
+                self._compare(slot, before, add, remove)
         self._touched.clear()
         foreign, self._foreign = tuple(self._foreign), []
         meters, stale_meters = self._meter_difference()
         if not (add or remove or foreign or meters or stale_meters):
-            return None
+            room = min(PART, max(1, len(self._suspects) // PARTS_IN_FLIGHT))
+            while self._suspects and len(add) < room:
+                self._compare(self._suspects.popitem()[0], before, add, remove)
+            if not add:
+                return None
         self.sent += 1
         self._in_flight.append(Sent(self.sent, before, frozenset(meter.id for meter in meters), stale, foreign))
         # An add that takes over the slot of a removed one (a new cookie) must not be undone by the removal behind it:
         # removals go by cookie, so they can't meet it.
         return FlowMods(self.dpid, self.sent, tuple(add), tuple(remove), foreign, meters, stale_meters)
 
+    @property
+    def parted(self) -> bool:
+        """Whether suspects wait that go in bundles of their own, behind all else."""
+        return bool(self._suspects)
+
+    def _is_suspect(self, slot: Slot) -> bool:
+        return len(self._blamed.get(slot[0], ())) >= HANDFUL and slot in self.desired
+
+    def _compare(
+        self, slot: Slot, before: dict[Slot, Flow | None], add: list[Flow], remove: list[tuple[int, int]]
+    ) -> None:
+        """Put into a bundle what a slot lacks, and note what it held before."""
+        flow, have = self.desired.get(slot), self._installed.get(slot)
+        if flow is None:
+            self._heal(slot)
+            if have is not None:
+                before[slot] = have
+                remove.append((slot[0], have.cookie))
+                del self._installed[slot]
+        elif self.refused.get(slot) == flow.cookie and slot not in self._retry:
+            return
+        elif have is None or flow.cookie != have.cookie:
+            before[slot] = have
+            add.append(flow)
+            self._installed[slot] = flow
+
     def _take_stale(self) -> tuple[tuple[int, int], ...]:
-        """Flows of ours that were read and are not desired (a refused bundle's come again: desired by now, maybe)."""
-        if not self._stale:
+        """Flows of ours that are not desired, and are there or may be: those that were read, or were in a refused
+        bundle (and are desired by now, maybe)."""
+        if not self._stale and not self._doubtful:
             return ()
         stale, self._stale = self._stale, []
-        desired = {(flow.table, flow.cookie) for flow in self.desired.values()}
-        return tuple(name for name in stale if name not in desired)
+        doubtful, self._doubtful = self._doubtful, {}
+        if stale:
+            desired = {(flow.table, flow.cookie) for flow in self.desired.values()}
+            stale = [name for name in stale if name not in desired]
+        stale += [(flow.table, flow.cookie) for flow in doubtful.values() if self.desired.get(flow.slot) != flow]
+        return tuple(dict.fromkeys(stale))
 
     def _meter_difference(self) -> tuple[tuple[Meter, ...], tuple[int, ...]]:
-        if self._meters == self._wanted_meters:
+        if self._meters == self.claims.meters:
             return (), ()
-        make = tuple(Meter(id, rate) for id, rate in self._wanted_meters.items() if self._meters.get(id) != rate)
-        drop = tuple(id for id in self._meters if id not in self._wanted_meters)
-        self._meters = dict(self._wanted_meters)
+        make = tuple(Meter(id, rate) for id, rate in self.claims.meters.items() if self._meters.get(id) != rate)
+        drop = tuple(id for id in self._meters if id not in self.claims.meters)
+        self._meters = dict(self.claims.meters)
         return make, drop
 
     @property
     def goal(self) -> int:
         """The serial of the bundle that brings all that is desired now."""
-        return self.sent + 1 if self._touched or self._reading is not None else self.sent
+        if not (self._touched or self._suspects or self._reading is not None):
+            return self.sent
+        # Nobody knows how many bundles suspects will take: all is there when the ledger is settled.
+        return self.sent + 1 if len(self.refused) < HANDFUL else UNKNOWN
 
     @property
     def settled(self) -> bool:

@@ -13,34 +13,24 @@ from typing import Any
 from controller.core import events as e
 from controller.core.app import FLOWS, App, renderers
 from controller.core.bindings import Bindings
-from controller.core.effects import Effect, Observe, Propose, Read
-from controller.core.engine import Delta, Engine, Unit, subject
-from controller.core.faults import Faults
+from controller.core.contests import Contests
+from controller.core.effects import Effect, Observe, PacketOut, Propose, Read
+from controller.core.engine import Delta, Engine, Unit
+from controller.core.faults import Faults, shown_on
 from controller.core.flow import Flow, is_ours
+from controller.core.handlers import Handlers
 from controller.core.hosts import Hosts, OvsdbWants
 from controller.core.ledger import Digest, Ledger
-from controller.core.model import (
-    INT,
-    Fault,
-    ForeignDefault,
-    OfPort,
-    Port,
-    RemoteAddress,
-    RemotePort,
-    Session,
-    Switch,
-    WantedAddress,
-    WantedMac,
-)
+from controller.core.model import INT, Fault, ForeignDefault, Host, OfPort, Session, Switch
 from controller.core.net import Change, Net
 from controller.core.placement import Placement
+from controller.core.rereads import Rereads
 from controller.core.row import key_of
 from controller.core.settings import Settings
+from controller.core.wanted import prune
 
 RETRY_REFUSED = 30.0
 """Seconds after which a switch that refused flows is read, and offered them, again."""
-REREAD_PAUSE = 5.0
-"""Seconds between two readings of a switch that keeps refusing what no flow can be blamed for."""
 OURS = ("int-", "phy-", "pb-")
 """What the names of ports that we make begin with."""
 
@@ -70,11 +60,10 @@ class Machine:
         self._effects: list[Effect] = []
         self._again: dict[int, None] = {}
         self._sent: dict[int, None] = {}
-        self._unread: dict[int, None] = {}
-        self._patience: dict[int, float] = {}
+        self._rereads = Rereads()
         self._retried = 0.0
-        self._packets = {key: f for app in self.apps for key, f in app.packet_handlers.items()}
-        self._restorers = {key: f for app in self.apps for key, f in app.restorers.items()}
+        self._contests = Contests(self.faults)
+        self._app_handlers = Handlers(self.apps, self.faults)
         self._handlers: dict[type, Callable[[Any], None]] = {
             e.Changed: self._changed,
             e.Tick: self._tick,
@@ -112,7 +101,7 @@ class Machine:
     def _settle(self) -> None:
         """Let derived rows, flows and proposals follow from the changes collected so far."""
         changes = self._changes = self.placement.update(self.net, self._changes)
-        if self._prune(changes):
+        if prune(self.net, changes):
             changes = self._changes = self.placement.update(self.net, changes)
         deltas, faulty = self.engine.update(self.net, changes)
         for delta in deltas:
@@ -120,6 +109,7 @@ class Machine:
         for unit in faulty:
             self._mark(unit, unit.id, unit.fault)
         for dpid in self._due(deltas):
+            self._contend(dpid)
             self._flush(dpid)
         self._effects.extend(self.wants.flush())
         self._effects.extend(self.bindings.follow(self.net, changes, self.ledgers, self._busy()))
@@ -128,6 +118,14 @@ class Machine:
         if change.old != change.new:
             self.net.apply(change)
             self._changes.append(change)
+
+    def _put(self, row: Any) -> None:
+        self._apply(self.net.change(row))
+
+    def _remove(self, row: Any) -> None:
+        change = self.net.removal(type(row), key_of(row))
+        if change is not None:
+            self._apply(change)
 
     def _take(self, results: Iterable[Change | Propose]) -> None:
         for result in results:
@@ -166,50 +164,18 @@ class Machine:
         # On br-int the whole table space is ours; on a provider bridge others' flows stay.
         ledger.owns_all = switch.role == INT
         mods = ledger.flush()
-        if mods is not None:
+        if mods is None and ledger.open and ledger.settled:
+            self.bindings.settled(dpid)
+        while mods is not None:
             self._sent[dpid] = None
             self._effects.append(mods)
-        elif ledger.open and ledger.settled:
-            self.bindings.settled(dpid)
+            mods = ledger.flush() if ledger.parted else None
         self._heal(ledger)
 
-    # -- rows that nothing needs any more -----------------------------------------------------------------------------
-
-    def _prune(self, changes: list[Change]) -> bool:
-        """Take back wants that lead to nothing: the destination is gone, or has come to the switch itself."""
-        done = False
-        for row in self._wants_of(changes):
-            if self.net.get(Switch, row.dpid) is None or self.net.get(type(row), key_of(row)) is None:
-                continue
-            if not self._needed(row):
-                change = Change(row, None)
-                self.net.apply(change)
-                changes.append(change)
-                done = True
-        return done
-
-    def _wants_of(self, changes: Iterable[Change]) -> Iterable[WantedMac | WantedAddress]:
-        found: dict[Any, None] = {}
-        for change in changes:
-            match change:
-                case Change(_, WantedMac() | WantedAddress() as row):
-                    found[row] = None
-                case Change(RemotePort(dpid, _, network_id), None):
-                    found.update(dict.fromkeys(self.net.find(WantedMac, "dpid+network_id", (dpid, network_id))))
-                case Change(RemoteAddress(dpid, network_id), None):
-                    found.update(dict.fromkeys(self.net.find(WantedAddress, "dpid+network_id", (dpid, network_id))))
-                case Change(_, Switch(dpid)):
-                    found.update(dict.fromkeys(self.net.find(WantedMac, "dpid", dpid)))
-                    found.update(dict.fromkeys(self.net.find(WantedAddress, "dpid", dpid)))
-                case _:
-                    pass
-        return found
-
-    def _needed(self, row: WantedMac | WantedAddress) -> bool:
-        if isinstance(row, WantedAddress):
-            return self.net.get(RemoteAddress, (row.dpid, row.network_id, row.ip)) is not None
-        ports = self.net.find(Port, "network_id+mac_address", (row.network_id, row.mac))
-        return any(self.net.get(RemotePort, (row.dpid, port.id)) is not None for port in ports)
+    def _contend(self, dpid: int) -> None:
+        """Tell the units that do not get what they want on a switch because another one has it."""
+        for contest in self.ledgers[dpid].claims.take_contests() if dpid in self.ledgers else ():
+            self._effects.extend(self._contests.follow(self.net, dpid, contest, self.engine.units))
 
     # -- events of the store and of time ------------------------------------------------------------------------------
 
@@ -221,14 +187,11 @@ class Machine:
     def _tick(self, event: e.Tick) -> None:
         self._take(self.hosts.tick(self.net, event.now))
         self._effects.extend(self.wants.flush_tags(self.net))
+        self._effects.extend(self._app_handlers.tick(self.net, event.now))
         if event.now - self._retried >= RETRY_REFUSED:
             self._retried = event.now
-            self._unread.update((dpid, None) for dpid, ledger in self.ledgers.items() if ledger.refused)
-        for dpid in [dpid for dpid in self._unread if self._patience.get(dpid, 0.0) <= event.now]:
-            del self._unread[dpid]
-            self._patience[dpid] = event.now + REREAD_PAUSE
-            if self.ledgers[dpid].open:
-                self._effects.append(Read(dpid))
+            self._rereads.want(dpid for dpid, ledger in self.ledgers.items() if ledger.refused)
+        self._effects.extend(Read(dpid) for dpid in self._rereads.due(event.now) if self.ledgers[dpid].open)
 
     # -- events of switches -------------------------------------------------------------------------------------------
 
@@ -236,10 +199,9 @@ class Machine:
         self._take(self.hosts.connected(self.net, event))
         self._ledger(event.dpid).read(event.installed, event.meters, event.suspect)
         self._read(event.dpid, event.installed)
+        self._rereads.forget(event.dpid)
         for entry in [entry for entry in event.installed if entry.fields]:
-            restore = self._restorers.get((INT, entry.table))
-            for row in restore(self.net, event.dpid, dict(entry.fields)) if restore else ():
-                self._apply(self.net.change(row))
+            self._app_handlers.restore(self.net, event.dpid, entry.table, dict(entry.fields), self._put)
 
     def _reread(self, event: e.Reread) -> None:
         ledger = self._ledger(event.dpid)
@@ -267,39 +229,36 @@ class Machine:
     def _port_status(self, event: e.PortStatus) -> None:
         port = event.port
         if event.removed:
-            change = self.net.removal(OfPort, (event.dpid, port.number))
-            if change is not None:
-                self._apply(change)
+            self._remove(OfPort(event.dpid, port.number, port.name, port.mac))
         else:
-            self._apply(self.net.change(OfPort(event.dpid, port.number, port.name, port.mac)))
+            self._put(OfPort(event.dpid, port.number, port.name, port.mac))
 
     def _packet_in(self, event: e.PacketIn) -> None:
-        handler = self._packets.get((INT, event.table))
-        for effect in handler(self.net, event) if handler else ():
-            if isinstance(effect, Observe):
-                self._apply(effect.change)
-            else:
+        self._app_handlers.packet(self.net, event, self._take_effect)
+
+    def _take_effect(self, effect: Any) -> None:
+        match effect:
+            case Observe(change):
+                self._apply(change)
+            case PacketOut():
                 self._effects.append(effect)
+            case _:
+                raise TypeError(f"a packet handler gives Observe or PacketOut, not {effect!r}")
 
     def _flow_removed(self, event: e.FlowRemoved) -> None:
         """An idle flow went: what it stood for is no longer wanted there."""
         flow = self._ledger(event.dpid).expired(event.cookie)
-        restore = self._restorers.get((INT, event.table))
-        if flow is None or restore is None:
-            return
-        fields = {name: value for name, value, _ in flow.match}
-        for row in restore(self.net, event.dpid, fields):
-            change = self.net.removal(type(row), key_of(row))
-            if change is not None:
-                self._apply(change)
-        self._again[event.dpid] = None
+        if flow is not None:
+            fields = {name: value for name, value, _ in flow.match}
+            self._app_handlers.restore(self.net, event.dpid, event.table, fields, self._remove)
+            self._again[event.dpid] = None
 
     def _switch_error(self, event: e.SwitchError) -> None:
         """A refused flow is a fault of its object; the rest of its bundle is sent again without it."""
         ledger = self._ledger(event.dpid)
         flow = ledger.refuse(event.serial, event.cookie)
         if flow is None:
-            self._unread[event.dpid] = None
+            self._rereads.want([event.dpid])
             return
         unit = self.unit(event.dpid, flow)
         if unit is not None:
@@ -361,28 +320,28 @@ class Machine:
     def _mark(self, unit: Unit, cause: Hashable, reason: str) -> None:
         """Show a fault, or that it is over, on the object that the unit speaks for."""
         if reason:
-            about = subject(unit) or ("Host", self._host_of(unit))
-            self._effects.extend(self.faults.begin(cause, about, reason))
+            self._effects.extend(self.faults.begin(cause, shown_on(self.net, unit), reason))
         else:
             self._effects.extend(self.faults.end(cause))
 
     def _forget_faults(self) -> None:
         """What was wrong with a network in an earlier run is found again, if it is, when its switches are back.
 
-        Ports and hosts lose an old fault when they are seen to be well (Bindings.arrived, _host_fault).
+        Ports and hosts lose an old fault when they are seen to be well (Bindings.arrived, _host_fault); but a host
+        without OVSDB never tells.
         """
         for fault in self.net.all(Fault):
-            if fault.kind == "Network" and not self.faults.has(("Network", fault.id)):
-                self._effects.append(Propose("clear_fault", ("Network", fault.id)))
+            if (fault.kind == "Network" or self._is_mute(fault)) and not self.faults.has((fault.kind, fault.id)):
+                self._effects.append(Propose("clear_fault", (fault.kind, fault.id)))
+
+    def _is_mute(self, fault: Fault) -> bool:
+        host = self.net.get(Host, fault.id) if fault.kind == "Host" else None
+        return host is not None and not host.managed
 
     def _heal(self, ledger: Ledger) -> None:
         """What a switch had refused it has now, or need not have."""
         for slot in ledger.take_healed():
             self._effects.extend(self.faults.end((ledger.dpid, slot)))
-
-    def _host_of(self, unit: Unit) -> str:
-        switches = (self.net.get(Switch, target) for target in unit.targets)
-        return next((switch.host for switch in switches if switch is not None), "")
 
     def unit(self, dpid: int, flow: Flow) -> Unit | None:
         """The unit that a flow of a switch is from."""

@@ -130,9 +130,10 @@ def test_what_others_do_to_flows_is_undone_on_br_int_and_their_own_stay_on_br_et
         assert bridge.switch.foreign == (set() if known is None or known.role == INT else {FOREIGN})
 
 
-@given(s.clouds(), s.few, s.bursts)
-def test_a_refused_flow_costs_nothing_else_and_its_fault_is_over_when_it_is(cloud, which, bursts):
+@given(s.clouds(), s.few, s.bursts, st.booleans())
+def test_a_refused_flow_costs_nothing_else_and_its_fault_is_over_when_it_is(cloud, which, bursts, early):
     world = s.build(cloud)
+    world.refuse_early = early
     flows = sorted({flow.cookie for bridge in world.bridges for flow in bridge.switch.flows})
     if not flows:
         return

@@ -292,6 +292,17 @@ def test_a_flow_that_makes_no_sense_is_told(link: Link, flow: Flow, reason: str)
     assert told == SwitchError(link.session.dpid, 1, flow.cookie, reason)
 
 
+def test_every_flow_that_the_switch_can_not_read_is_told_and_the_rest_of_the_bundle_is_done(
+    host: Sandbox, link: Link
+) -> None:
+    """What Ledger.refuse counts on, together with the test of a full table above."""
+    bad = [Flow(1, 1, match({"arp_op": 1}), ()), Flow(1, 2, (), [f.Goto(0)]), Flow(1, 3, (), [f.Output(0xFFFFFF99)])]
+    good = [Flow(2, 1, (), ()), Flow(2, 2, (), ())]
+    link.send(FlowMods(link.session.dpid, 1, (good[0], *bad, good[1])))
+    assert [link.next((SwitchError, Acknowledged)).cookie for _ in bad] == [flow.cookie for flow in bad]
+    host.wait(lambda: len(dumped(host, "br0")) == 2, "the rest of the bundle")
+
+
 def test_a_bridge_without_openflow_1_4_is_refused_and_says_so_itself(host: Sandbox) -> None:
     protocols = "protocols=OpenFlow10,OpenFlow13"
     host.vsctl("add-br", "old", "--", "set", "bridge", "old", "datapath_type=dummy", protocols)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from controller.core.events import Installed
 from controller.core.flow import Flow, Meter, Metered, Output, match
 from controller.core.ledger import Ledger
@@ -123,15 +125,21 @@ def test_a_refused_bundle_is_sent_again_without_the_flow_at_fault():
     assert ledger.settled
 
 
-def test_a_refused_bundle_did_not_remove_or_replace_anything():
-    ledger = opened()
-    ledger.change(A, (), (flow(1), flow(2)))
-    ledger.acknowledge(ledger.flush().serial)
-    ledger.change(A, (flow(1), flow(2)), (flow(1, port=2), flow(3)))
-    refused = ledger.flush()
-    assert ledger.refuse(refused.serial, flow(3).cookie) == flow(3)
-    ledger.change(A, (flow(1, port=2), flow(3)), (flow(1), flow(3)))
-    assert ledger.flush().remove == ((0, flow(2).cookie),)  # flow 1 is there as it was
+def test_after_a_refused_bundle_nothing_is_taken_for_granted_of_its_slots():
+    """Open vSwitch carries out the rest of a bundle when it can't read a flow, and nothing when it can't commit."""
+    for carried_out in (True, False):
+        ledger, switch = opened(), ModelSwitch()
+        ledger.change(A, (), (flow(1), flow(2)))
+        switch.apply(ledger.flush())
+        ledger.acknowledge(1)
+        ledger.change(A, (flow(1), flow(2)), (flow(1, port=2), flow(3), flow(4)))
+        refused = ledger.flush()
+        if carried_out:
+            switch.apply(replace(refused, add=tuple(f for f in refused.add if f != flow(3))))
+        assert ledger.refuse(refused.serial, flow(3).cookie) == flow(3)
+        ledger.change(A, (flow(1, port=2), flow(3), flow(4)), (flow(1), flow(3)))
+        switch.apply(ledger.flush())
+        assert list(switch.flows) == [flow(1)]
 
 
 def test_a_stale_flow_of_a_refused_bundle_that_is_desired_by_now_is_not_removed():
@@ -205,11 +213,11 @@ def test_a_slot_that_two_want_goes_to_the_first_by_name_in_every_order():
         for owner in order:
             ledger.change(owner, (), (flow(1, port=ord(owner[0])),))
         assert ledger.desired[flow(1).slot] == flow(1, port=ord("a"))
-        assert set(ledger.contested[flow(1).slot]) == {A, B, C}
+        assert set(ledger.claims.contested[flow(1).slot]) == {A, B, C}
         ledger.change(A, (flow(1, port=ord("a")),), ())
         assert ledger.desired[flow(1).slot] == flow(1, port=ord("b"))
         ledger.change(C, (flow(1, port=ord("c")),), ())
-        assert (ledger.contested, ledger.owners[flow(1).slot]) == ({}, B)
+        assert (ledger.claims.contested, ledger.owners[flow(1).slot]) == ({}, B)
         ledger.change(B, (flow(1, port=ord("b")),), (flow(1, port=7),))
         assert ledger.desired[flow(1).slot] == flow(1, port=7)
         ledger.change(B, (flow(1, port=7),), ())
@@ -298,3 +306,14 @@ def test_what_was_on_its_way_when_the_connection_ended_is_settled_by_the_next_re
     assert ledger.flush() is None
     ledger.read(())
     assert ledger.flush().serial == 2
+
+
+def test_a_unit_that_wants_a_meter_twice_may_drop_either():
+    ledger = opened()
+    ledger.change(A, (), (Meter(5, 100), Meter(5, 200)))
+    assert ledger.flush().meters == (Meter(5, 200),)
+    ledger.change(A, (Meter(5, 100), Meter(5, 200)), (Meter(5, 200),))
+    assert ledger.flush() is None
+    ledger.change(A, (Meter(5, 200),), ())
+    assert ledger.flush().stale_meters == (5,)
+    assert ledger.claims.take_contests() == []

@@ -75,9 +75,7 @@ class Hypervisor:
     def _interface(self, bridge: str, name: str, type: str = "", iface_id: str = "") -> None:
         known = self.interfaces.get(name)
         tag = known.tag if known else None
-        self.interfaces[name] = InterfaceRow(
-            name, bridge, type, self.bridges[bridge].number(name) or 0, iface_id, tag=tag
-        )
+        self.interfaces[name] = InterfaceRow(name, bridge, type, iface_id, tag=tag)
 
     def carry_out(self, operation: fx.OvsdbOperation) -> None:
         """What ovs-vswitchd makes of an operation of ours."""

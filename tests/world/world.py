@@ -7,12 +7,13 @@ until nothing is left to tell it.  Tests may take the queue apart, lose bundles 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from controller.core import effects as fx
 from controller.core import events as e
 from controller.core.app import App, load
-from controller.core.flow import Flow, Meter
+from controller.core.flow import Flow, Meter, Metered
 from controller.core.machine import Machine
 from controller.core.model import Binding, LocalPort, Network, Port, Session
 from controller.core.packet import Packet
@@ -34,6 +35,7 @@ SETTINGS = Settings(
 )
 MAPPINGS = (("physnet1", "br-eth1"),)
 MAX_STEPS = 2000
+NO_METERS = "OFPET_METER_MOD_FAILED/OFPMMFC_INVALID_METER"
 
 APPLIED, LOST, UNACKNOWLEDGED, HELD = "applied", "lost", "unacknowledged", "held"
 """What may become of a bundle: done and acknowledged; cut off before it arrived; cut off after it was done; done, and
@@ -50,9 +52,12 @@ def name_of(port: Port) -> str:
 
 
 class World:
-    """`outcomes` says what becomes of the next bundles (APPLIED when it is exhausted); `mods` are all bundles so far.
+    """`outcomes` says what becomes of the next bundles (APPLIED when it is exhausted); `mods` are all bundles so far,
+    `proposals` all that was proposed to the store and `reads` the switches that were read again.
 
-    `refuse` gives the error with which switches refuse a flow, '' when they take it.
+    `refuse` gives the error with which switches refuse a flow, '' when they take it.  They find it when they commit
+    the bundle: then they name the first such flow and do nothing; or, with `refuse_early`, when they read the flow:
+    then they name every one and do the rest.  Without `has_meters` they refuse meters and the flows that use them.
     """
 
     def __init__(
@@ -65,6 +70,8 @@ class World:
         self.hypervisors: dict[str, Hypervisor] = {}
         self.events: list[Any] = []
         self.mods: list[fx.FlowMods] = []
+        self.proposals: list[fx.Propose] = []
+        self.reads: list[int] = []
         self.steps: list[list[Any]] = []
         self.outcomes: Iterator[str] = iter(outcomes)
         self.held: list[Any] = []
@@ -73,6 +80,8 @@ class World:
         self._told: dict[str, dict[str, e.InterfaceRow]] = {}
         self._ports: dict[int, dict[int, str]] = {}
         self.refuse: Callable[[Flow], str] = lambda flow: ""
+        self.refuse_early = False
+        self.has_meters = True
 
     # -- the user's side ----------------------------------------------------------------------------------------------
 
@@ -213,6 +222,7 @@ class World:
     def _carry_out(self, effect: Any) -> None:
         match effect:
             case fx.Propose():
+                self.proposals.append(effect)
                 changed = self.store.carry_out(effect)
                 if changed.changes:
                     self.events.append(changed)
@@ -221,6 +231,7 @@ class World:
             case fx.OvsdbOps(host, operations):
                 self._ovsdb(self.hypervisors[host], operations)
             case fx.Read(dpid):
+                self.reads.append(dpid)
                 self.reread(self.bridge(dpid))
             case _:
                 raise AssertionError(f"nobody carries out {effect}")
@@ -230,10 +241,13 @@ class World:
         bridge = self.bridge(mods.dpid)
         if mods.dpid not in self._connected:
             return
-        for flow in mods.add:
-            if reason := self.refuse(flow):
-                self.events.append(e.SwitchError(mods.dpid, mods.serial, flow.cookie, reason))
-                return
+        mods = self._without_meters(mods)
+        if refused := [(flow, reason) for flow in mods.add if (reason := self._refusal(flow))]:
+            told = refused if self.refuse_early else refused[:1]
+            self.events += [e.SwitchError(mods.dpid, mods.serial, flow.cookie, reason) for flow, reason in told]
+            if self.refuse_early:
+                bridge.switch.apply(replace(mods, add=tuple(flow for flow in mods.add if not self._refusal(flow))))
+            return
         outcome = next(self.outcomes, APPLIED)
         if outcome != LOST:
             try:
@@ -245,6 +259,17 @@ class World:
             (self.events if outcome == APPLIED else self.held).append(done)
         else:
             self.bounce(bridge)
+
+    def _without_meters(self, mods: fx.FlowMods) -> fx.FlowMods:
+        """Meters go ahead of the bundle: a datapath that has none refuses each by itself."""
+        if self.has_meters:
+            return mods
+        self.events += [e.SwitchError(mods.dpid, 0, 0, NO_METERS) for _ in mods.meters]
+        return replace(mods, meters=(), stale_meters=())
+
+    def _refusal(self, flow: Flow) -> str:
+        metered = any(isinstance(action, Metered) for action in flow.actions)
+        return NO_METERS if metered and not self.has_meters else self.refuse(flow)
 
     def _ovsdb(self, hypervisor: Hypervisor, operations: Iterable[fx.OvsdbOperation]) -> None:
         before = set(hypervisor.bridges)

@@ -1,0 +1,53 @@
+"""Wanted destinations that nothing needs any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from controller.core.model import Port, RemoteAddress, RemotePort, Switch, WantedAddress, WantedMac
+from controller.core.net import Change, Net
+from controller.core.row import key_of
+
+
+def prune(net: Net, changes: list[Change]) -> bool:
+    """Take back wants that lead to nothing: the destination is gone, or has come to the switch itself.
+
+    Removals are carried out, and put behind the changes that they follow from; returns whether there were any.
+    """
+    done = False
+    for row in _wants_of(net, changes):
+        if net.get(Switch, row.dpid) is None or net.get(type(row), key_of(row)) is None:
+            continue
+        if not _needed(net, row):
+            change = Change(row, None)
+            net.apply(change)
+            changes.append(change)
+            done = True
+    return done
+
+
+def _wants_of(net: Net, changes: Iterable[Change]) -> Iterable[WantedMac | WantedAddress]:
+    """The wants that changes may have made needless."""
+    found: dict[Any, None] = {}
+    for change in changes:
+        match change:
+            case Change(_, WantedMac() | WantedAddress() as row):
+                found[row] = None
+            case Change(RemotePort(dpid, _, network_id), None):
+                found.update(dict.fromkeys(net.find(WantedMac, "dpid+network_id", (dpid, network_id))))
+            case Change(RemoteAddress(dpid, network_id), None):
+                found.update(dict.fromkeys(net.find(WantedAddress, "dpid+network_id", (dpid, network_id))))
+            case Change(_, Switch(dpid)):
+                found.update(dict.fromkeys(net.find(WantedMac, "dpid", dpid)))
+                found.update(dict.fromkeys(net.find(WantedAddress, "dpid", dpid)))
+            case _:
+                pass
+    return found
+
+
+def _needed(net: Net, row: WantedMac | WantedAddress) -> bool:
+    if isinstance(row, WantedAddress):
+        return net.get(RemoteAddress, (row.dpid, row.network_id, row.ip)) is not None
+    ports = net.find(Port, "network_id+mac_address", (row.network_id, row.mac))
+    return any(net.get(RemotePort, (row.dpid, port.id)) is not None for port in ports)
