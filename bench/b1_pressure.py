@@ -75,10 +75,16 @@ def run(quick: bool) -> Row:
 
 
 class World:
-    """A controller with gauges, `HOSTS` well-behaved switches (dpid 2 and up) and a victim (dpid 1)."""
+    """A controller with gauges, `HOSTS` - 1 well-behaved switches (dpid 2 and up), a victim (dpid 1), and a crowd.
 
-    def __init__(self, made: Controller, fakes: Switches, crowd: Switches, cloud: Cloud, gauges: Path) -> None:
-        self.made, self.fakes, self.crowd, self.cloud, self._gauges = made, fakes, crowd, cloud, gauges
+    Each of the three is a process: what the victim does with its flows must not delay the others' answers.
+    """
+
+    def __init__(
+        self, made: Controller, fakes: Switches, bad: Switches, crowd: Switches, cloud: Cloud, gauges: Path
+    ) -> None:
+        self.made, self.fakes, self.bad, self.crowd, self.cloud = made, fakes, bad, crowd, cloud
+        self._gauges = gauges
         self._later: Iterator[Place] = iter([p for p in cloud.places[cloud.ports :] if 0 < p.host < HOSTS])
         self._since = 0.0
 
@@ -106,10 +112,10 @@ class World:
     @contextmanager
     def victim(self, behaviour: dict[str, object]) -> Iterator[None]:
         """The switch with dpid 1 misbehaves, and its networks change several times a second."""
-        self.fakes.tell("disconnect", dpids=[1])
-        self.fakes.tell("behave", dpids=[1], **behaviour)
-        self.fakes.connect(self.made.address, 6653, dpids=[1])
-        self.fakes.wait(ready=1, dpids=[1], timeout=20)
+        self.bad.tell("disconnect")
+        self.bad.tell("behave", **behaviour)
+        self.bad.connect(self.made.address, 6653)
+        self.bad.wait(ready=1, timeout=20)
         end = threading.Event()
         thread = threading.Thread(target=self._toggle, args=(end,))
         thread.start()
@@ -118,7 +124,7 @@ class World:
         finally:
             end.set()
             thread.join()
-            self.fakes.tell("disconnect", dpids=[1])
+            self.bad.tell("disconnect")
             time.sleep(1.0)
 
     def _toggle(self, end: threading.Event) -> None:
@@ -177,17 +183,19 @@ def _world(crowd: int) -> Iterator[World]:
     cloud.ports = len(cloud.places)
     for n in range(6000):
         _on(cloud, 1 + n % (HOSTS - 1), 1 + n % (HOSTS - 1))
-    with scratch() as directory, Switches() as fakes, Switches() as others:
+    with scratch() as directory, Switches() as fakes, Switches() as bad, Switches() as others:
         os.environ["BENCH_GAUGES"] = str(directory / "gauges")
         cloud.load(database(directory))
         every = cloud.fakes()
-        fakes.add(every[:HOSTS])
+        bad.add(every[:1])
+        fakes.add(every[1:HOSTS])
         others.add(every[HOSTS:])
         with controller(directory, cloud.ini(), program="bench.gauged") as made:
+            bad.connect(made.address, 6653)
             fakes.connect(made.address, 6653, over=0.5)
             programmed(made, HOSTS)
             fakes.wait(quiet=1.0)
-            yield World(made, fakes, others, cloud, directory / "gauges")
+            yield World(made, fakes, bad, others, cloud, directory / "gauges")
 
 
 def _on(cloud: Cloud, network: int, host: int) -> None:

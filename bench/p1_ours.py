@@ -54,10 +54,11 @@ class Bench:
         self.host.vsctl(
             "add-br", bridge, "--", "set", "Bridge", bridge, *settings, "--", "set-controller", bridge, target
         )
-        dpid = self.wait(SwitchUp).dpid
+        up = self.wait(SwitchUp)
+        self.server.taken_in(up)
         gc.collect()
         start = time.monotonic()
-        self.server.carry_out(FlowMods(dpid, 1, add=tuple(made)))
+        self.server.carry_out(FlowMods(up.dpid, 1, add=tuple(made)))
         self.wait(Acknowledged)
         seconds = time.monotonic() - start
         there = self.host.ofctl("dump-aggregate", bridge)

@@ -1,5 +1,6 @@
 """The loop: one queue of events, one consumer.  It steps the machine and carries out what comes of it.
 
+A step is short, and between two of them everybody else gets on: those who read and write, and REST.
 Store writes that the machine proposes run beside it, so that a slow database never holds up the switches; their
 outcome comes back as Changed, like every other write's.
 """
@@ -17,17 +18,18 @@ os.environ.setdefault("OSKEN_HUB_TYPE", "eventlet")
 from os_ken.lib import hub
 
 from controller.core.effects import Disconnect, Effect, FlowMods, OvsdbOps, PacketOut, Propose, Read
-from controller.core.events import Changed, Event, Tick
+from controller.core.events import Changed, Event, SwitchUp, Tick
 from controller.core.machine import Machine
 from controller.core.net import Change
 from controller.core.plan import Draft, Refusal
 from controller.core.plans import wiring
 from controller.core.record import write_event
+from controller.io.queue import Queue
 
 LOG = logging.getLogger("patchbay.loop")
 
-BURST = 10_000
-"""Events taken as one step at most."""
+HOSTS = 2
+"""Hosts described in one transaction at most: for each of them, all flows of its bridges may be due in one step."""
 RETRY = 1.0
 """Seconds until a proposal is tried again when the database is away."""
 
@@ -52,6 +54,8 @@ class Store(Protocol):
 class OpenFlow(Protocol):
     def carry_out(self, effect: FlowMods | PacketOut | Read | Disconnect) -> None: ...
 
+    def taken_in(self, event: SwitchUp) -> None: ...
+
 
 class Ovsdb(Protocol):
     def ensure(self, host: str, operations: Any) -> None: ...
@@ -68,7 +72,7 @@ class Loop:
         self._store = store
         self._unavailable = unavailable
         self._record = record
-        self._queue: list[Event] = []
+        self._queue = Queue()
         self._wake = hub.Event()
         self._proposals: list[Propose] = []
         self._propose = hub.Event()
@@ -76,7 +80,7 @@ class Loop:
 
     def emit(self, event: Event) -> None:
         """Put an event into the queue."""
-        self._queue.append(event)
+        self._queue.put(event)
         self._wake.set()
 
     def start(self) -> None:
@@ -101,13 +105,14 @@ class Loop:
                 hub.sleep(0)
 
     def take(self) -> list[Event]:
-        """The events that wait, as many as one step takes."""
-        burst, self._queue = self._queue[:BURST], self._queue[BURST:]
-        return burst
+        """The events of the next step: those that wait, or some of them."""
+        return self._queue.take()
 
     def take_proposals(self) -> list[Propose]:
-        """What the machine wants written."""
-        proposals, self._proposals = self._proposals, []
+        """What the machine wants written in the next transaction."""
+        hosts = [n for n, proposal in enumerate(self._proposals) if proposal.plan == "describe_host"]
+        end = hosts[HOSTS] if len(hosts) > HOSTS else len(self._proposals)
+        proposals, self._proposals = self._proposals[:end], self._proposals[end:]
         return proposals
 
     def step(self, burst: list[Event]) -> None:
@@ -118,7 +123,12 @@ class Loop:
             self._record.write("\n")
             self._record.flush()
         self.steps += 1
-        for effect in self.machine.step(burst):
+        effects = self.machine.step(burst)
+        if self.openflow is not None:
+            for event in burst:
+                if isinstance(event, SwitchUp):
+                    self.openflow.taken_in(event)
+        for effect in effects:
             self.carry_out(effect)
 
     def carry_out(self, effect: Effect) -> None:

@@ -21,7 +21,7 @@ from controller.core.model import Binding, Host, Network, Port
 from controller.core.plan import Draft
 from controller.core.record import read_steps
 from controller.core.settings import Settings
-from controller.io.loop import Loop, write_proposals
+from controller.io.loop import HOSTS, Loop, write_proposals
 from controller.io.store import Store, Unavailable
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +36,7 @@ def host_up(name: str = "h1", dpid: int = DPID) -> HostUp:
         name,
         local_ip="192.0.2.1",
         bridges=(BridgeRow("br-int", dpid),),
-        interfaces=(InterfaceRow("tap1", "br-int", ofport=1, iface_id="p1"),),
+        interfaces=(InterfaceRow("tap1", "br-int", iface_id="p1"),),
     )
 
 
@@ -48,6 +48,9 @@ class Edge:
 
     def carry_out(self, effect: Any) -> None:
         self.told.append(effect)
+
+    def taken_in(self, event: SwitchUp) -> None:
+        self.told.append(event)
 
     def ensure(self, host: str, operations: Any) -> None:
         self.told.append(OvsdbOps(host, operations))
@@ -110,14 +113,37 @@ def test_nothing_is_lost_while_an_edge_is_not_there_yet() -> None:
     assert any(isinstance(effect, FlowMods) for effect in bench.run(host_up()))
 
 
+def test_the_edge_hears_of_a_bridge_before_its_first_flows() -> None:
+    """So that flows meant for its former connection are told from those meant for this one."""
+    bench = Bench()
+    bench.run(host_up())
+    told = bench.run(SWITCH_UP)
+    assert told[0] is SWITCH_UP
+    assert isinstance(told[1], FlowMods)
+
+
+def test_hosts_that_dial_in_together_are_written_a_few_at_a_time() -> None:
+    """All flows of a host's bridges may follow from its description, in one step."""
+    bench = Bench()
+    for n in range(2 * HOSTS + 1):
+        bench.loop.emit(host_up(f"h{n}", n + 1))
+    while burst := bench.loop.take():
+        bench.loop.step(burst)
+    batches = []
+    while batch := bench.loop.take_proposals():
+        batches.append([proposal.argument.name for proposal in batch])
+    assert [len(batch) for batch in batches] == [HOSTS, HOSTS, 1]
+    assert sum(batches, []) == [f"h{n}" for n in range(2 * HOSTS + 1)]
+
+
 def test_every_burst_is_recorded_as_a_step() -> None:
     record = StringIO()
     bench = Bench(record)
     bench.run(SWITCH_UP, host_up())
     steps = list(read_steps(record.getvalue().splitlines()))
-    assert steps[0] == [SWITCH_UP, host_up()]
+    assert steps[:2] == [[SWITCH_UP], [host_up()]]
     assert len(steps) == bench.loop.steps
-    assert len(steps) > 1, "what was written came back as an event"
+    assert len(steps) > 2, "what was written came back as an event"
 
 
 def test_a_proposal_that_no_database_can_hold_is_dropped_alone(caplog: pytest.LogCaptureFixture) -> None:
@@ -148,6 +174,7 @@ def test_a_lost_database_is_told_and_nothing_is_dropped(tmp_path: Path) -> None:
 BUG = """
 from controller import green
 from controller.core import app
+from controller.core.events import Tick
 from controller.core.machine import Machine
 from controller.core.settings import Settings
 from controller.io.loop import Loop
@@ -157,7 +184,7 @@ from os_ken.lib import hub
 settings = Settings()
 loop = Loop(Machine(app.load(), settings), Store("sqlite://", settings), Unavailable)
 loop.start()
-loop.emit("no event at all")
+loop.emit(Tick("no time at all"))
 hub.sleep(20)
 """
 
@@ -170,4 +197,4 @@ def test_a_bug_of_our_own_ends_the_process_loudly() -> None:
     )
     assert done.returncode == 70
     assert "the controller ends because of a bug of its own" in done.stderr
-    assert "KeyError" in done.stderr
+    assert "TypeError" in done.stderr

@@ -147,6 +147,21 @@ def test_a_peer_that_only_echoes_is_given_up() -> None:
         peer.passes(0.95)
 
 
+def test_a_bridge_that_waits_for_us_is_not_given_up() -> None:
+    """Its time for answers runs from when it is asked."""
+    peer = Bridge()
+    peer.says(bridge.hello(), bridge.features(DPID))
+    peer.hears()
+    for _ in range(4):
+        peer.passes(HANDSHAKE_TIMEOUT - 1)
+        peer.says(bridge.message(ofp.OFPT_ECHO_REQUEST))
+    assert {kind for kind, _, _ in peer.hears()} == {ofp.OFPT_ECHO_REQUEST, ofp.OFPT_ECHO_REPLY}
+    peer.session.begin()
+    peer.passes(HANDSHAKE_TIMEOUT - 1)
+    with pytest.raises(Closed, match="no answer to the handshake"):
+        peer.passes(1.1)
+
+
 def test_a_silent_bridge_is_probed_and_then_given_up() -> None:
     peer = Bridge()
     peer.connect()

@@ -16,6 +16,8 @@ from controller.core.events import (
 )
 from controller.core.flow import Flow, Meter
 from controller.io.openflow.session import (
+    ACKNOWLEDGE_LIMIT,
+    ECHO_INTERVAL,
     REREAD_DELAY,
     Closed,
 )
@@ -125,6 +127,43 @@ def test_a_bundle_is_acknowledged() -> None:
     assert peer.says(bridge.bundle_reply(number, ofp.OFPBCT_OPEN_REPLY)) == []
     assert peer.says(bridge.bundle_reply(number, ofp.OFPBCT_COMMIT_REPLY)) == [Acknowledged(DPID, 4)]
     assert peer.says(bridge.bundle_reply(number, ofp.OFPBCT_COMMIT_REPLY)) == []
+
+
+def live(peer: Bridge, seconds: float, answering: bool = True) -> None:
+    """Time passes; the bridge gives signs of life and, if `answering`, answers ours."""
+    for _ in range(round(seconds)):
+        peer.passes(1.0)
+        peer.says(bridge.message(ofp.OFPT_ECHO_REQUEST))
+        for kind, xid, _ in peer.hears():
+            if kind == ofp.OFPT_ECHO_REQUEST and answering:
+                peer.says(bridge.message(ofp.OFPT_ECHO_REPLY, xid=xid))
+
+
+def test_a_bridge_that_answers_all_but_its_bundle_is_given_up() -> None:
+    peer = Bridge()
+    peer.connect()
+    send(peer, FlowMods(DPID, 1, tuple(FLOWS)))
+    live(peer, ACKNOWLEDGE_LIMIT)
+    with pytest.raises(Closed, match="has read a bundle and not acknowledged it in 60 s"):
+        live(peer, 2 * ECHO_INTERVAL)
+
+
+def test_a_bridge_that_still_reads_what_is_before_its_bundle_has_its_time() -> None:
+    """It gives signs of life, but our echo behind the bundle has not come to it yet."""
+    peer = Bridge()
+    peer.connect()
+    number, _, _ = send(peer, FlowMods(DPID, 1, tuple(FLOWS)))
+    live(peer, 5 * ACKNOWLEDGE_LIMIT, answering=False)
+    assert peer.says(bridge.bundle_reply(number, ofp.OFPBCT_COMMIT_REPLY)) == [Acknowledged(DPID, 1)]
+
+
+def test_a_bundle_that_is_acknowledged_late_is_no_reason_to_end() -> None:
+    peer = Bridge()
+    peer.connect()
+    for serial in (1, 2, 3):
+        number, _, _ = send(peer, FlowMods(DPID, serial, tuple(FLOWS)))
+        live(peer, ACKNOWLEDGE_LIMIT - 1)
+        assert peer.says(bridge.bundle_reply(number, ofp.OFPBCT_COMMIT_REPLY)) == [Acknowledged(DPID, serial)]
 
 
 def test_meters_come_before_the_flows_and_go_after_them() -> None:

@@ -1,10 +1,16 @@
-"""Bridges connect here: one green thread reads each, one writes to it, and one keeps time for all."""
+"""Bridges connect here: one green thread reads each, one writes to it, and one keeps time for all.
+
+All are greeted and answered at once, but only some are read at a time: when a thousand connect together, the others
+must not wait for a thousand readings.
+"""
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -15,7 +21,7 @@ from eventlet.green import socket
 from os_ken.lib import hub
 
 from controller.core.effects import Disconnect, FlowMods, PacketOut, Read
-from controller.core.events import Event, SwitchDown
+from controller.core.events import Event, SwitchDown, SwitchUp
 from controller.io.openflow.session import Closed, Session
 
 LOG = logging.getLogger("patchbay.openflow")
@@ -27,10 +33,18 @@ PROBE_TIME = 2.0
 """Seconds a connected bridge has to answer when another connection claims its dpid."""
 FAREWELL = 1.0
 """Seconds that a connection which must end is given to take the error that says why."""
+READINGS = 16
+"""Bridges that are read at a time, from the first question until the machine has taken in the answer."""
+SLOW = 1.0
+"""Seconds after which a bridge that is still being read keeps nobody waiting any more."""
+LATE = 1.0
+"""Seconds by which our own clock may be late until it says nothing about bridges: nobody was listening to them."""
+ACCEPTED = 16
+"""Connections accepted before others get on."""
 
 
 class Connection:
-    """A socket and its session."""
+    """A socket and its session.  `up` is the event that tells of it, `known` whether the machine has taken it in."""
 
     def __init__(self, sock: socket.socket, session: Session) -> None:
         self.sock = sock
@@ -39,6 +53,8 @@ class Connection:
         self.queued = 0
         self.wake = hub.Event()
         self.closing = ""
+        self.up: SwitchUp | None = None
+        self.known = False
 
     def flush(self) -> None:
         """Hand the session's bytes to the writer."""
@@ -67,6 +83,8 @@ class OpenFlowServer:
         self._reactive = reactive
         self._switches: dict[int, Connection] = {}
         self._connections: set[Connection] = set()
+        self._waiting: deque[Connection] = deque()
+        self._readings: dict[Connection, float] = {}
         self._stopped = False
         host, _, port = address.rpartition(":")
         host = host.strip("[]")
@@ -91,9 +109,12 @@ class OpenFlowServer:
     # -- effects ------------------------------------------------------------------------------------------------------
 
     def carry_out(self, effect: FlowMods | PacketOut | Read | Disconnect) -> None:
-        """Send an effect to its switch; one that is gone is read anew when it is back, so nothing is kept for it."""
+        """Send an effect to its switch; one that is gone is read anew when it is back, so nothing is kept for it.
+
+        Nor is it for a connection that the machine has yet to hear of: the former one was meant.
+        """
         connection = self._switches.get(effect.dpid)
-        if connection is None:
+        if connection is None or not connection.known:
             return
         match effect:
             case FlowMods():
@@ -106,10 +127,22 @@ class OpenFlowServer:
                 connection.close(effect.reason)
         self._collect(connection)
 
+    def taken_in(self, event: SwitchUp) -> None:
+        """The machine knows of a bridge now, and the next one can be read.  Comes before the effects of that."""
+        connection = self._switches.get(event.dpid)
+        if connection is not None and connection.up is event:
+            connection.known = True
+            connection.up = None
+            self._end_reading(connection)
+
     # -- green threads ------------------------------------------------------------------------------------------------
 
     def _accept(self) -> None:
-        while not self._stopped:
+        for number in itertools.count(1):
+            if self._stopped:
+                return
+            if not number % ACCEPTED:
+                hub.sleep(0)
             try:
                 sock, peer = self._listener.accept()
             except OSError as error:
@@ -164,14 +197,18 @@ class OpenFlowServer:
 
     def _clock(self) -> None:
         while True:
+            asked = time.monotonic()
             hub.sleep(TICK)
             now = time.monotonic()
+            if now - asked - TICK > LATE:
+                continue  # what came meanwhile is heard before the next tick
             for connection in list(self._connections):
                 try:
                     connection.session.tick(now)
                     connection.flush()
                 except Closed as error:
                     connection.close(str(error))
+            self._pass_by_the_slow(now)
 
     # -- connections --------------------------------------------------------------------------------------------------
 
@@ -179,6 +216,8 @@ class OpenFlowServer:
         connection.flush()
         happened, connection.session.events = connection.session.events, []
         for event in happened:
+            if isinstance(event, SwitchUp):
+                connection.up = event
             self._emit(event)
 
     def _welcome(self, connection: Connection) -> None:
@@ -194,7 +233,26 @@ class OpenFlowServer:
             raise Closed(connection.closing)
         self._switches[session.dpid] = connection
         LOG.info("bridge %016x connected from %s", session.dpid, session.address)
-        session.begin()
+        self._waiting.append(connection)
+        self._read_more()
+
+    def _read_more(self) -> None:
+        """Begin to read the bridges whose turn it is."""
+        while self._waiting and len(self._readings) < READINGS:
+            connection = self._waiting.popleft()
+            if not connection.closing:
+                self._readings[connection] = time.monotonic()
+                connection.session.begin()
+                connection.flush()
+
+    def _pass_by_the_slow(self, now: float) -> None:
+        """Let others have the turns of bridges that take long to answer."""
+        for connection in [c for c, since in self._readings.items() if not c.up and now - since > SLOW]:
+            self._end_reading(connection)
+
+    def _end_reading(self, connection: Connection) -> None:
+        if self._readings.pop(connection, None) is not None:
+            self._read_more()
 
     @staticmethod
     def _answers(connection: Connection) -> bool:
@@ -212,6 +270,7 @@ class OpenFlowServer:
         self._connections.discard(connection)
         connection.close(reason)
         connection.sock.close()
+        self._end_reading(connection)
         session = connection.session
         name = f"bridge {session.dpid:016x}" if session.dpid else "a connection"
         LOG.warning("%s from %s ended: %s", name, session.address, reason)

@@ -30,6 +30,8 @@ from controller.io.openflow.decode import Malformed
 HANDSHAKE_TIMEOUT = 10.0
 ECHO_INTERVAL = 5.0
 SILENCE_LIMIT = 20.0
+ACKNOWLEDGE_LIMIT = 60.0
+"""Seconds that a bridge has for a bundle, from when an echo behind it was answered: by then it has read it."""
 REREAD_DELAY = 0.1
 """Seconds that other people's changes are collected for before the bridge is read again."""
 
@@ -39,16 +41,22 @@ class Closed(Exception):
 
 
 class Bundle:
-    """A bundle on its way: the xids of its messages tell which flow an error is about."""
+    """A bundle on its way: the xids of its messages tell which flow an error is about.
 
-    __slots__ = ("commit_xid", "cookies", "failed", "first_xid", "serial")
+    `since` is when it was first seen to wait or, once the echo behind it is answered (`read`), when that was.
+    """
+
+    __slots__ = ("commit_xid", "cookies", "echo_xid", "failed", "first_xid", "read", "serial", "since")
 
     def __init__(self, serial: int, first_xid: int, cookies: list[int]) -> None:
         self.serial = serial
         self.first_xid = first_xid
         self.cookies = cookies
         self.commit_xid = 0
+        self.echo_xid = 0
         self.failed = False
+        self.since: float | None = None
+        self.read = False
 
 
 class Session:
@@ -84,6 +92,7 @@ class Session:
             ofp.OFPT_HELLO: self._hello,
             ofp.OFPT_ERROR: self._error,
             ofp.OFPT_ECHO_REQUEST: self._echo_request,
+            ofp.OFPT_ECHO_REPLY: self._echo_reply,
             ofp.OFPT_FEATURES_REPLY: self._features,
             ofp.OFPT_MULTIPART_REPLY: self._multipart,
             ofp.OFPT_PACKET_IN: self._packet_in,
@@ -124,18 +133,34 @@ class Session:
 
     def tick(self, now: float) -> None:
         """Time passed.  Raises Closed when the bridge does not answer."""
+        if self.dpid and not self._begun:
+            self._answered = now  # it waits for us, not we for it
         if not self.ready and now - self._answered > HANDSHAKE_TIMEOUT:
             raise Closed(f"no answer to the handshake in {HANDSHAKE_TIMEOUT:.0f} s")
         if now - self.heard > SILENCE_LIMIT:
             raise Closed(f"silent for {SILENCE_LIMIT:.0f} s")
         if now - max(self.heard, self._echoed) > ECHO_INTERVAL:
-            self._echoed = now
-            self.out.append(encode.header(ofp.OFPT_ECHO_REQUEST, 8, self._next_xid()))
+            self.probe(now)
+        for bundle in self._bundles.values():
+            self._await(bundle, now)
         if self._reread_at is not None and not self._reading:
             if not self._reread_at:
                 self._reread_at = now + REREAD_DELAY
             elif now >= self._reread_at:
                 self.read()
+
+    def _await(self, bundle: Bundle, now: float) -> None:
+        """See whether a bundle waits for its acknowledgement too long.
+
+        How long it takes to be read is no matter: only when the bridge has answered an echo that was sent behind the
+        bundle does its time begin to run.
+        """
+        if bundle.since is None:
+            bundle.since = now
+        elif bundle.read and now - bundle.since > ACKNOWLEDGE_LIMIT:
+            raise Closed(f"it has read a bundle and not acknowledged it in {ACKNOWLEDGE_LIMIT:.0f} s")
+        elif not bundle.echo_xid and now - bundle.since > ECHO_INTERVAL:
+            bundle.echo_xid = self.probe(now)
 
     @property
     def due(self) -> bool:
@@ -148,10 +173,12 @@ class Session:
         self._xid = self._xid % 0xFFFFFFFE + 1
         return self._xid
 
-    def probe(self, now: float) -> None:
-        """Ask whether the bridge is still there."""
+    def probe(self, now: float) -> int:
+        """Ask whether the bridge is still there; returns the xid of the question."""
         self._echoed = now
-        self.out.append(encode.header(ofp.OFPT_ECHO_REQUEST, 8, self._next_xid()))
+        xid = self._next_xid()
+        self.out.append(encode.header(ofp.OFPT_ECHO_REQUEST, 8, xid))
+        return xid
 
     def read(self) -> None:
         """Read the bridge's meters and flows, once more if that goes on; the answer becomes SwitchUp or Reread."""
@@ -216,6 +243,11 @@ class Session:
 
     def _echo_request(self, xid: int, data: bytes) -> None:
         self.out.append(encode.header(ofp.OFPT_ECHO_REPLY, len(data), xid) + data[8:])
+
+    def _echo_reply(self, xid: int, data: bytes) -> None:
+        for bundle in self._bundles.values():
+            if bundle.echo_xid == xid:
+                bundle.since, bundle.read = self.heard, True
 
     def _features(self, xid: int, data: bytes) -> None:
         (dpid,) = decode.unpack("!Q", data, 8)
