@@ -1,4 +1,4 @@
-"""A flow monitor of a real bridge: when did its flows change, to the microsecond, without asking again and again."""
+"""A monitor of a real bridge: when did its flows and ports change, without asking again and again."""
 
 from __future__ import annotations
 
@@ -8,22 +8,34 @@ import struct
 import time
 from pathlib import Path
 
-from bench.fake_session import ECHO_REPLY, ECHO_REQUEST, HELLO, MULTIPART_REPLY, MULTIPART_REQUEST, message
+from bench.fake_session import (
+    ECHO_REPLY,
+    ECHO_REQUEST,
+    HELLO,
+    MULTIPART_REPLY,
+    MULTIPART_REQUEST,
+    PORT_STATUS,
+    message,
+)
 
 ADDED, DELETED, MODIFIED = 1, 2, 3
 ALL_CHANGES = 0x0E
 ANY = 0xFFFFFFFF
+SET_CONFIG = 9
 
 
 class Watch:
-    """`changes` counts flow changes seen, `last` is when the last one was (CLOCK_MONOTONIC)."""
+    """`changes` counts flow changes seen, `last` is when the last one was, `told` when the bridge last told of a port
+    (CLOCK_MONOTONIC)."""
 
     def __init__(self, run_directory: Path, bridge: str) -> None:
-        self.changes, self.last = 0, 0.0
+        self.changes, self.last, self.told = 0, 0.0, 0.0
         self._buffer = b""
         self._sock = socket.socket(socket.AF_UNIX)
         self._sock.connect(str(run_directory / f"{bridge}.mgmt"))
         self._sock.sendall(message(HELLO, 1, struct.pack("!HHI", 1, 8, 1 << 5)))
+        # On a connection of this kind Open vSwitch tells of ports only to whom it may send packets.
+        self._sock.sendall(message(SET_CONFIG, 3, struct.pack("!HH", 0, 64)))
         fixed = struct.pack("!IIIHBB", 1, ANY, ANY, ALL_CHANGES, 0xFF, 0) + struct.pack("!HH4x", 1, 4)
         self._sock.sendall(message(MULTIPART_REQUEST, 2, struct.pack("!HH4x", 16, 0) + fixed))
         self.pump(0.1)
@@ -72,6 +84,8 @@ class Watch:
                 self._sock.sendall(message(ECHO_REPLY, xid, body))
             elif kind == MULTIPART_REPLY:
                 self._updates(body[8:], now)
+            elif kind == PORT_STATUS:
+                self.told = now
             start += length
         self._buffer = buffer[start:]
 

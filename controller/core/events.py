@@ -158,17 +158,15 @@ class BridgeRow(NamedTuple):
 
 
 class InterfaceRow(NamedTuple):
-    """An interface as OVSDB has it; `ofport` is 0 while there is none and -1 when OVS could not make it."""
+    """An interface as OVSDB has it.  Its OpenFlow port is told over OpenFlow, by name; `error` says why it has none."""
 
     name: str
     bridge: str
     type: str = ""
-    ofport: int = 0
     iface_id: str = ""
     mac: str = ""
     error: str = ""
     tag: int | None = None
-    options: tuple[tuple[str, str], ...] = ()
     ours: bool = False
 
 

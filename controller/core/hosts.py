@@ -30,6 +30,9 @@ from controller.core.settings import HostSettings, Settings
 GRACE = 2.0
 """Seconds that a bridge's host has to dial in over OVSDB before the bridge counts as one without."""
 
+TICKS_HELD = 5
+"""Ticks that tags are held back at most, on a host where new ones come in every second."""
+
 _ORDER = (EnsureBridge, EnsurePatch, EnsureTunnel, RemovePort, SetTag)
 
 
@@ -181,14 +184,13 @@ def _interface(host: str, row: InterfaceRow) -> Interface:
 class OvsdbWants:
     """What we want of hosts' OVSDBs: operations that units rendered, counted, for a host may hear one from several.
 
-    Tags are for people: they are held back until the next tick and sent together, because every OVSDB transaction
-    costs ovs-vswitchd a reconfiguration of the whole bridge.
+    Tags are for people: they are held back and sent together (HeldTags).
     """
 
     def __init__(self) -> None:
         self._wanted: dict[str, dict[OvsdbOperation, int]] = {}
         self._dirty: dict[str, dict[OvsdbOperation, None]] = {}
-        self._tags: dict[str, dict[tuple[str, str], SetTag]] = {}
+        self._tags: dict[str, HeldTags] = {}
         self._bridges: dict[str, set[str]] = {}
         self._hearing: set[str] = set()
 
@@ -208,6 +210,8 @@ class OvsdbWants:
             if not wanted[operation]:
                 del wanted[operation]
                 dirty.pop(operation, None)
+                if isinstance(operation, SetTag) and delta.target in self._tags:
+                    self._tags[delta.target].drop(operation)
                 if isinstance(operation, EnsureTunnel) and not self._has_tunnel(wanted, operation):
                     dirty[RemovePort(operation.bridge, operation.port)] = None
 
@@ -225,6 +229,7 @@ class OvsdbWants:
         """The host can't hear us: it is told everything when it is back."""
         self._hearing.discard(host)
         self._dirty.pop(host, None)
+        self._tags.pop(host, None)
 
     def flush(self) -> Iterable[OvsdbOps]:
         """The operations that are due now, for hosts that can hear us."""
@@ -232,24 +237,58 @@ class OvsdbWants:
             del self._dirty[host]
             there = self._bridges.get(host, set())
             now = [o for o in operations if not isinstance(o, SetTag) and _bridges_of(o) <= there]
-            for operation in operations:
-                if isinstance(operation, SetTag):
-                    self._tags.setdefault(host, {})[operation.bridge, operation.port] = operation
+            tags = [o for o in operations if isinstance(o, SetTag)]
+            if tags:
+                self._tags.setdefault(host, HeldTags()).hold(tags)
             if now:
                 yield OvsdbOps(host, tuple(sorted(now, key=lambda o: _ORDER.index(type(o)))))
 
     def flush_tags(self, net: Net) -> Iterable[OvsdbOps]:
-        """The tags that differ from what the hosts show."""
+        """The tags that are due at this tick and differ from what their hosts show."""
         for host, tags in list(self._tags.items()):
-            del self._tags[host]
-            due = []
-            for (_, port), operation in tags.items():
-                interface = net.get(Interface, (host, port))
-                if interface is not None and interface.tag != operation.tag:
-                    due.append(operation)
-            presence = net.get(Presence, host)
-            if due and presence is not None and presence.connected:
+            due = tags.take(net, host)
+            if not tags.held:
+                del self._tags[host]
+            if due:
                 yield OvsdbOps(host, tuple(due))
+
+
+class HeldTags:
+    """The tags of one host that are yet to be sent.
+
+    Every OVSDB transaction costs ovs-vswitchd a reconfiguration of the whole bridge, and meanwhile it takes no flows.
+    So tags wait until a whole tick has passed in which no more came: a burst of new ports is over then.
+    """
+
+    def __init__(self) -> None:
+        self.held: dict[tuple[str, str], SetTag] = {}
+        self._ticks = 0
+        self._grew = False
+
+    def hold(self, tags: Iterable[SetTag]) -> None:
+        self.held.update(((tag.bridge, tag.port), tag) for tag in tags)
+        self._grew = True
+
+    def drop(self, tag: SetTag) -> None:
+        """It is wanted no more."""
+        if self.held.get((tag.bridge, tag.port)) == tag:
+            del self.held[tag.bridge, tag.port]
+
+    def take(self, net: Net, host: str) -> list[SetTag]:
+        """What is due at this tick, and is held no more from now on."""
+        self._ticks += 1
+        if self._grew and self._ticks < TICKS_HELD:
+            self._grew = False
+            return []
+        self._ticks, due = 0, []
+        for key, tag in list(self.held.items()):
+            interface = net.get(Interface, (host, tag.port))
+            if interface is None:  # a port may be told over OpenFlow before OVSDB tells of it
+                continue
+            del self.held[key]
+            if interface.tag != tag.tag:
+                due.append(tag)
+        return due
 
 
 def _bridges_of(operation: OvsdbOperation) -> set[str]:

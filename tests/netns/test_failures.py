@@ -125,6 +125,10 @@ def test_a_restarted_vswitchd_is_made_whole(talking):
 
 def test_a_port_is_down_when_its_vif_goes_and_leaves_no_flow(bed):
     cloud = Cloud(bed)
+    for host in cloud.hosts:
+        wait_until(
+            lambda h=host: "pb-vxlan" in h.vsctl("list-ports", "br-int").split(), 5, f"{host.name} has its tunnel"
+        )
     empty = {(host, bridge): identities(host, bridge) for host in cloud.hosts for bridge in ("br-int", "br-eth1")}
     network = cloud.network("vxlan", "10.0.0.0/24", "fd00::/64")
     one, other = (cloud.vm(network, host) for host in cloud.hosts)
@@ -138,4 +142,4 @@ def test_a_port_is_down_when_its_vif_goes_and_leaves_no_flow(bed):
     cloud.controller.delete("networks", network["id"])
     for (host, bridge), flows in empty.items():
         wait_until(lambda h=host, b=bridge, f=flows: identities(h, b) == f, 5, f"{host.name} {bridge}: nothing is left")
-        assert "pb-vxlan" not in host.vsctl("list-ports", "br-int").split()
+        assert [p for p in host.vsctl("list-ports", "br-int").split() if p.startswith("pb-")] == ["pb-vxlan"]

@@ -19,13 +19,17 @@ def cross(cloud: Cloud, types: tuple[str, ...]) -> None:
                 assert ping.ok, f"{type} {one.ip} -> {address}: {ping.output}"
 
 
+def shown_tags(host) -> list[str]:
+    return host.vsctl("--columns=tag", "--format=csv", "--no-headings", "find", "Port", "tag>0").split()
+
+
 def test_every_type_carries_packets_between_hosts_that_joined_by_manager(bed):
     cloud = Cloud(bed)
     cross(cloud, TYPES)
     host = cloud.hosts[0]
     assert {"pb-vxlan", "pb-gre", "pb-geneve", "int-br-eth1"} <= set(host.vsctl("list-ports", "br-int").split())
-    tags = host.vsctl("--columns=tag", "--format=csv", "--no-headings", "find", "Port", "tag>0").split()
-    assert len(tags) == len(set(tags)) == len(TYPES)
+    wait_until(lambda: len(shown_tags(host)) >= len(TYPES), 10, "the tags are shown")
+    assert len(shown_tags(host)) == len(set(shown_tags(host))) == len(TYPES)
     assert set(host.vsctl("list-ports", "br-eth1").split()) == {"eth1", "phy-br-eth1"}
 
 

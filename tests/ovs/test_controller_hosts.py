@@ -39,7 +39,7 @@ def test_peers_follow_a_tunnel_address_that_changes(cloud: Cloud) -> None:
     cloud.h2.vsctl("set", "Open_vSwitch", ".", "external_ids:local_ip=192.0.2.77")
     cloud.controller.wait(lambda: not [line for line in dump(cloud.h1) if "192.0.2.2->tun_dst" in line], "old flows")
     cloud.wait_equal(cloud.h1, "h1")
-    assert len([line for line in dump(cloud.h1) if "192.0.2.77->tun_dst" in line]) == 3
+    assert len([line for line in dump(cloud.h1) if "192.0.2.77->tun_dst" in line]) == 2
     local = cloud.h2.vsctl("get", "Interface", "pb-vxlan", "options:local_ip")
     assert local.strip('"') == "192.0.2.77"
 
@@ -86,7 +86,7 @@ def test_hosts_may_join_by_set_controller_alone(tmp_path: Path, hosts: list[Sand
             ("h1", "controller"),
             ("h2", "controller"),
         ]
-        assert any("192.0.2.2->tun_dst" in line for line in dump(hosts[0]))
+        controller.wait(lambda: any("192.0.2.2->tun_dst" in line for line in dump(hosts[0])), "the way to the other")
         assert any("actions=set_field:" in line and "NORMAL" in line for line in dump(hosts[1], "br-eth1"))
         hosts[0].vsctl("del-port", f"tap{ports[0]['id'][:11]}")
         controller.wait(lambda: controller.status(ports[0]["id"]) == "DOWN", "DOWN")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from controller.core import events as e
-from controller.core.effects import EnsureBridge, EnsureTunnel, OvsdbOps, Propose, RemovePort
+from controller.core.effects import EnsureBridge, EnsureTunnel, OvsdbOps, Propose, RemovePort, SetTag
 from controller.core.engine import Delta
 from controller.core.flow import LOCAL
-from controller.core.hosts import Hosts, OvsdbWants
+from controller.core.hosts import TICKS_HELD, Hosts, OvsdbWants
 from controller.core.model import Fault, Host, Interface, OfPort, Presence, Session
 from controller.core.net import Change, Net
 from controller.core.settings import HostSettings, Settings
@@ -260,3 +260,53 @@ def test_an_operation_on_a_bridge_that_the_host_has_not_is_not_asked_for():
 def test_operations_are_one_transaction_a_host():
     wanting = Wanting().want((), (BRIDGE, TUNNEL))
     assert list(wanting.wants.flush()) == [OvsdbOps("h1", (BRIDGE, TUNNEL))]
+
+
+# -- tags -------------------------------------------------------------------------------------------------------------
+
+ONE, TWO = SetTag("br-int", "tap1", 1), SetTag("br-int", "tap2", 2)
+
+
+def plugged(*names: str) -> Wanting:
+    """A host that shows these interfaces, without a tag."""
+    wanting = Wanting()
+    for name in names:
+        wanting.net.apply(Change(None, Interface("h1", name, "br-int")))
+    return wanting
+
+
+def ticks(wanting: Wanting, count: int) -> list[tuple]:
+    """The tags that are sent at each of so many ticks."""
+    assert wanting.flush() == []
+    return [tuple(o for ops in wanting.wants.flush_tags(wanting.net) for o in ops.operations) for _ in range(count)]
+
+
+def test_tags_wait_for_a_tick_in_which_no_more_came_and_are_one_transaction():
+    wanting = plugged("tap1", "tap2").want((), (ONE,))
+    assert ticks(wanting, 1) == [()]
+    wanting.want((), (TWO,))
+    assert ticks(wanting, 3) == [(), (ONE, TWO), ()]
+
+
+def test_tags_are_sent_in_the_end_though_new_ones_keep_coming():
+    names = [f"tap{n}" for n in range(TICKS_HELD)]
+    wanting = plugged(*names)
+    sent = [ticks(wanting.want((), (SetTag("br-int", name, 1),)), 1)[0] for name in names]
+    assert [len(tags) for tags in sent] == [0] * (TICKS_HELD - 1) + [TICKS_HELD]
+
+
+def test_a_tag_waits_until_the_host_tells_of_its_port():
+    wanting = plugged().want((), (ONE,))
+    assert ticks(wanting, 3) == [(), (), ()]
+    wanting.net.apply(Change(None, Interface("h1", "tap1", "br-int")))
+    assert ticks(wanting, 2) == [(ONE,), ()]
+
+
+def test_a_tag_that_is_there_or_wanted_no_more_or_of_a_host_that_left_is_not_sent():
+    wanting = plugged("tap2").want((), (ONE, TWO))
+    wanting.net.apply(Change(None, Interface("h1", "tap1", "br-int", tag=1)))
+    ticks(wanting.want((TWO,), ()), 1)
+    assert ticks(wanting, 2) == [(), ()]
+    ticks(wanting.want((), (TWO,)), 1)
+    wanting.wants.away("h1")
+    assert ticks(wanting, 2) == [(), ()]

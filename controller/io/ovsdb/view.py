@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from ovs.db.idl import Idl, Row
@@ -102,21 +102,40 @@ def bridge_row(row: Row) -> BridgeRow:
 
 def interface_row(row: Row, port: Row, bridge: str) -> InterfaceRow:
     """An interface that its hypervisor does not call active has no iface_id: it is not plugged."""
-    ids = row.external_ids
+    ids = pairs(row, "external_ids")
     plugged = ids.get("iface-status", "active") == "active"
     iface_id = ids.get("iface-id") or ids.get("xs-vif-uuid") or ids.get("nicira-iface-id") or ""
     return InterfaceRow(
-        name=row.name,
+        name=first(row, "name"),
         bridge=bridge,
-        type=row.type,
-        ofport=row.ofport[0] if row.ofport else 0,
+        type=first(row, "type"),
         iface_id=iface_id if plugged else "",
         mac=ids.get("attached-mac", ""),
-        error=row.error[0] if row.error else "",
-        tag=port.tag[0] if port.tag else None,
-        options=tuple(sorted(row.options.items())),
-        ours=is_ours(port),
+        error=first(row, "error"),
+        tag=first(port, "tag", None),
+        ours=pairs(port, "external_ids").get(MARK) == "true",
     )
+
+
+# Row's own attributes would also look for changes of an open transaction and check each value again, which for a burst
+# of interfaces takes longer than everything else here.  A column that holds its default may have no datum.
+
+
+def elements(row: Row, column: str) -> Iterable[Any]:
+    """The values of a set or scalar column, as the host last told them; a reference is the UUID of its row."""
+    datum = row._data.get(column)
+    return (atom.value for atom in datum.values) if datum is not None else ()
+
+
+def first(row: Row, column: str, otherwise: Any = "") -> Any:
+    """The value of a column that has at most one."""
+    return next(iter(elements(row, column)), otherwise)
+
+
+def pairs(row: Row, column: str) -> dict[str, str]:
+    """The keys and values of a map column, as the host last told them."""
+    datum = row._data.get(column)
+    return {key.value: value.value for key, value in datum.values.items()} if datum is not None else {}
 
 
 class Interfaces:
@@ -165,7 +184,7 @@ class Interfaces:
         seen: set[UUID] = set()
         for uuid in parents:
             row = self._tables[table].rows.get(uuid)
-            new = frozenset(child.uuid for child in getattr(row, column)) if row is not None else frozenset()
+            new = frozenset(elements(row, column)) if row is not None else frozenset()
             old = children.pop(uuid, frozenset())
             if new:
                 children[uuid] = new
@@ -182,4 +201,4 @@ class Interfaces:
         bridge = self._bridge.get(port) if port else None
         keys = {"Interface": uuid, "Port": port, "Bridge": bridge}
         rows = [self._tables[table].rows.get(key) for table, key in keys.items()]
-        return interface_row(rows[0], rows[1], rows[2].name) if all(rows) else None
+        return interface_row(rows[0], rows[1], first(rows[2], "name")) if all(rows) else None
