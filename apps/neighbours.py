@@ -50,26 +50,23 @@ ND_REPLY = app.table(
 _SOLICIT = {"eth_type": IPV6, "ip_proto": ICMPV6, "icmpv6_type": SOLICITATION, "icmpv6_code": 0}
 _ADVERTISE = {**_SOLICIT, "icmpv6_type": ADVERTISEMENT}
 
+_ASK: dict[Any, Any] = {"eth_type": ARP, "arp_op": REQUEST}
+_TO_SENDER = Move("eth_src", "eth_dst")
+_SAY_REPLY = [SetField("arp_op", REPLY), Move("arp_sha", "arp_tha"), Move("arp_spa", "arp_tpa")]
+_BACK = Output(IN_PORT)
+
 
 def _answer(network: Network, port: Port, address: str, idle: int) -> Flow:
     """The flow that answers for an address with the port's MAC."""
     own = mac(port.mac_address)
-    turn = [Move("eth_src", "eth_dst"), SetField("eth_src", own)]
+    turn = [_TO_SENDER, SetField("eth_src", own)]
     match: dict[Any, Any] = {NET: network.key, REMOTE: 0}
     if version(address) == 6:
         # A solicitation without the sender's address in an option is duplicate address detection: not to be answered.
         match |= {**_SOLICIT, "nd_target": ip(address), "nd_options_type": SOURCE_LINK_LAYER}
-        return NEIGHBOURS.flow(100, match, [*turn, goto("nd_reply")], idle)
-    match |= {"eth_type": ARP, "arp_op": REQUEST, "arp_tpa": ip(address)}
-    reply = [
-        *turn,
-        SetField("arp_op", REPLY),
-        Move("arp_sha", "arp_tha"),
-        Move("arp_spa", "arp_tpa"),
-        SetField("arp_sha", own),
-        SetField("arp_spa", ip(address)),
-        Output(IN_PORT),
-    ]
+        return NEIGHBOURS.flow(100, match, [turn, goto("nd_reply")], idle)
+    match |= {**_ASK, "arp_tpa": ip(address)}
+    reply = [turn, _SAY_REPLY, SetField("arp_sha", own), SetField("arp_spa", ip(address)), _BACK]
     return NEIGHBOURS.flow(100, match, reply, idle)
 
 
@@ -82,7 +79,7 @@ def local(net: Any, local: LocalPort) -> Iterable[Flow]:
     for address in dict.fromkeys(fixed.ip_address for fixed in port.fixed_ips):
         yield _answer(network, port, address, 0)
         if version(address) == 4:
-            own = {NET: network.key, SRC: port.key, "eth_type": ARP, "arp_op": REQUEST, "arp_tpa": ip(address)}
+            own: dict[Any, Any] = {NET: network.key, SRC: port.key, **_ASK, "arp_tpa": ip(address)}
             yield NEIGHBOURS.flow(110, own, onward(NEIGHBOURS))
 
 
@@ -111,10 +108,10 @@ def rules(net: Any, switch: Switch) -> Iterable[Flow]:
         Resubmit(ND_REPLY.id),
     ]
     yield ND_REPLY.flow(100, _SOLICIT, turn)
-    yield ND_REPLY.flow(100, _ADVERTISE, [Move("eth_src", "nd_tll"), Output(IN_PORT)])
+    yield ND_REPLY.flow(100, _ADVERTISE, [Move("eth_src", "nd_tll"), _BACK])
     if not net.settings.proactive:
         ask = [load(PUNT, 1), onward(NEIGHBOURS)]
-        yield NEIGHBOURS.flow(10, {REMOTE: 0, "eth_type": ARP, "arp_op": REQUEST}, ask)
+        yield NEIGHBOURS.flow(10, {REMOTE: 0, **_ASK}, ask)
         yield NEIGHBOURS.flow(10, {REMOTE: 0, **_SOLICIT}, ask)
 
 

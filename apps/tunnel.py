@@ -8,6 +8,7 @@ the hosts that have the network; there it is delivered to the port it is for, or
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from controller.core.address import ip, mac, mac_text, version
@@ -48,7 +49,7 @@ from controller.core.pipeline import (
 app = App("tunnel")
 
 PEERS_PER_FLOW = 400
-"""How many hosts one flow replicates to: a flow-mod may have 64 kB (OpenFlow 1.4, 7.1), a host takes some 100 bytes."""
+"""How many hosts one flow replicates to: a flow-mod may have 64 kB (OpenFlow 1.4, 7.1), a host takes 32 or 40 bytes."""
 
 TUNNEL_IN = app.table(
     "tunnel_in",
@@ -85,10 +86,13 @@ def _segment(net: Any, network_id: str) -> tuple[Network, Segment] | None:
     return next(((network, segment) for segment in segments if segment.network_type in TUNNEL_TYPES), None)
 
 
-def _towards(segment: Segment, local_ip: str) -> list[Action]:
-    """Address a tunnel: its id and its remote end."""
-    field = "tun_dst" if version(local_ip) == 4 else "tun_ipv6_dst"
-    return [SetField("tun_id", segment.segmentation_id or 0), SetField(field, ip(local_ip))]
+def _tunnel_id(segment: Segment) -> SetField:
+    return SetField("tun_id", segment.segmentation_id or 0)
+
+
+@lru_cache(maxsize=1 << 12)
+def _remote_end(local_ip: str) -> SetField:
+    return SetField("tun_dst" if version(local_ip) == 4 else "tun_ipv6_dst", ip(local_ip))
 
 
 @app.flows(NetworkOnSwitch)
@@ -113,46 +117,42 @@ def unicast(net: Any, port_id: str) -> Iterable[Flow]:
     host = net.get(Host, binding.host)
     if host is None or not host.local_ip or not port.admin_state_up:
         return
-    actions = [*_towards(segment, host.local_ip), load(TUNNEL, TUNNEL_CODES[segment.network_type]), goto("tunnel_port")]
+    leave = [load(TUNNEL, TUNNEL_CODES[segment.network_type]), goto("tunnel_port")]
+    actions = [_tunnel_id(segment), _remote_end(host.local_ip), leave]
     idle = 0 if net.settings.proactive else net.settings.idle_timeout
     yield TUNNEL_OUT.flow(100, {NET: network.key, "eth_dst": mac(port.mac_address)}, actions, idle)
 
 
 @app.flows(NetworkOnSwitch)
 def replicate(net: Any, on: NetworkOnSwitch) -> Iterable[Flow]:
-    """Head-end replication to the other hosts of a network, and a copy for the controller that may know better."""
+    """Head-end replication to the other hosts of a network, and a copy for the controller that may know better.
+
+    The hosts are in groups, each with a flow that both kinds of packets visit.
+    """
     if on.role != INT or (carried := _segment(net, on.network_id)) is None:
         return
     network, segment = carried
     port = net.get(TunnelPort, (on.dpid, segment.network_type))
     if port is None:
         return
-    peers = _peers(net, on)
-    groups = [peers[n : n + PEERS_PER_FLOW] for n in range(0, len(peers), PEERS_PER_FLOW)]
-    for number, group in enumerate(groups[1:], 1):
-        copies = [a for peer in group for a in (*_towards(segment, peer), Output(port.ofport))]
-        yield TUNNEL_OUT.flow(30, {NET: network.key, CHUNK: number}, copies)
-    head = [a for peer in (groups[0] if groups else ()) for a in (*_towards(segment, peer), Output(port.ofport))]
-    for number in range(1, len(groups)):
-        head += [load(CHUNK, number), resubmit("tunnel_out")]
-    if len(groups) > 1:
-        head.append(load(CHUNK, 0))
-    yield TUNNEL_OUT.flow(20, {NET: network.key, "eth_dst": MULTICAST}, head)
-    yield TUNNEL_OUT.flow(10, {NET: network.key}, [*head, load(PUNT, 1), resubmit("punt")])
+    peers, out = _peers(net, on), Output(port.ofport)
+    visits: list[Action] = []
+    for number, first in enumerate(range(0, len(peers), PEERS_PER_FLOW), 1):
+        copies = [action for peer in peers[first : first + PEERS_PER_FLOW] for action in (_remote_end(peer), out)]
+        yield TUNNEL_OUT.flow(30, {NET: network.key, CHUNK: number}, [_tunnel_id(segment), copies])
+        visits += [load(CHUNK, number), resubmit("tunnel_out")]
+    if visits:
+        visits.append(load(CHUNK, 0))
+    yield TUNNEL_OUT.flow(20, {NET: network.key, "eth_dst": MULTICAST}, visits)
+    yield TUNNEL_OUT.flow(10, {NET: network.key}, [*visits, load(PUNT, 1), resubmit("punt")])
 
 
 def _peers(net: Any, on: NetworkOnSwitch) -> list[str]:
     """The tunnel addresses of the other hosts that have the network, of our own address family."""
-    own = net.get(Host, on.host)
-    if own is None or not own.local_ip:
-        return []
-    found = []
-    for other in net.find(NetworkOnHost, "network_id", on.network_id):
-        if other.host != on.host:
-            host = net.get(Host, other.host)
-            if host is not None and host.local_ip and version(host.local_ip) == version(own.local_ip):
-                found.append(host.local_ip)
-    return found
+    there = {other.host: other.local_ip for other in net.find(NetworkOnHost, "network_id", on.network_id)}
+    own = there.pop(on.host, "")
+    family = version(own)
+    return [peer for peer in there.values() if own and peer and version(peer) == family]
 
 
 @app.flows(TunnelPort)
@@ -169,10 +169,22 @@ def wanted(net: Any, dpid: int, fields: dict[str, int]) -> Iterable[WantedMac]:
             yield WantedMac(dpid, network.id, mac_text(fields["eth_dst"]))
 
 
+@app.ovsdb(Host)
+def usual_ports(net: Any, host: Host) -> Iterable[EnsureTunnel]:
+    """A host has the ports of the types that networks get by themselves from the start: made with the first VIF, they
+    would cost ovs-vswitchd a second reconfiguration, and the VIF would wait for it."""
+    for type in net.settings.tenant_network_types:
+        if type in TUNNEL_TYPES and host.local_ip:
+            yield _tunnel_port(host, type)
+
+
 @app.ovsdb(NetworkOnHost)
 def tunnel_port(net: Any, on: NetworkOnHost) -> Iterable[EnsureTunnel]:
-    """A host has the tunnel port of a type while it has a network of that type."""
+    """It has the port of another type while it has a network of that type."""
     host, carried = net.get(Host, on.host), _segment(net, on.network_id)
     if host is not None and host.local_ip and carried is not None:
-        type = carried[1].network_type
-        yield EnsureTunnel(host.integration_bridge, f"pb-{type}", type, host.local_ip)
+        yield _tunnel_port(host, carried[1].network_type)
+
+
+def _tunnel_port(host: Host, type: str) -> EnsureTunnel:
+    return EnsureTunnel(host.integration_bridge, f"pb-{type}", type, host.local_ip)

@@ -20,7 +20,10 @@ UnitId = tuple[Renderer, Any]
 
 
 class View:
-    """The Net as a renderer sees it: every look-up is recorded, so that a change of what was seen renders again."""
+    """The Net as a renderer sees it: every look-up is recorded, so that a change of what was seen renders again.
+
+    `reads` is what the function that is being applied has looked up so far.
+    """
 
     __slots__ = ("_net", "reads", "settings")
 
@@ -51,7 +54,8 @@ class Unit:
     """What a function gave for a row: `items` for every target; `reads` is what it depended on.
 
     `moved` holds the targets that came or went since the last refresh, with whether they had the items before.  There
-    are several units for every port of a cloud, so what most of them have in common they share.
+    are several units for every port of a cloud, so what most of them have in common they share.  The row that a unit
+    is applied to is not among its `reads`: a change of it is a change of the unit.
     """
 
     __slots__ = ("fault", "id", "items", "moved", "reads", "rendered", "targets")
@@ -87,7 +91,7 @@ class Engine:
         self.units: dict[UnitId, Unit] = {}
         self.renders = 0
         self._scopes: dict[type, list[Renderer]] = {}
-        self._readers: dict[tuple[Any, ...], dict[UnitId, None]] = {}
+        self._readers: dict[tuple[Any, ...], dict[Unit, None]] = {}
         self._watched: dict[type, list[Index]] = {}
         for renderer in renderers:
             self._scopes.setdefault(renderer.scope, []).append(renderer)
@@ -97,50 +101,55 @@ class Engine:
 
         Returns what became different, unit by unit and target by target, and the units whose fault came or went.
         """
-        dirty: dict[UnitId, bool] = {}
+        dirty: dict[Unit, bool] = {}
         for change in changes:
-            for renderer in self._scopes.get(change.row_type, ()):
-                self._place(renderer, change, dirty)
-            if changes_flows(change.old, change.new):
-                self._touch(change, dirty)
+            old, new = change
+            row_type, key = change.row_type, change.key
+            for renderer in self._scopes.get(row_type, ()):
+                if old is not None:
+                    self._place(renderer, key, old, False, dirty)
+                if new is not None:
+                    self._place(renderer, key, new, True, dirty)
+            if changes_flows(old, new):
+                self._touch(row_type, key, change, dirty)
         deltas: list[Delta] = []
         faulty: list[Unit] = []
-        for id, render in dirty.items():
-            unit = self.units.get(id)
-            if unit is None:
-                continue
+        view = View(net, self.settings)
+        for unit, render in dirty.items():
             fault = unit.fault
-            deltas.extend(self._refresh(net, unit, render))
+            self._refresh(net, view, unit, render, deltas)
             if unit.fault != fault:
                 faulty.append(unit)
         return deltas, faulty
 
-    def _place(self, renderer: Renderer, change: Change, dirty: dict[UnitId, bool]) -> None:
-        """Move a renderer's units as rows of its scope come, change and go."""
-        for row, present in ((change.old, False), (change.new, True)):
-            if row is None:
-                continue
-            id = (renderer, getattr(row, renderer.shared) if renderer.shared else change.key)
-            unit = self.units.get(id)
-            if unit is None:
-                unit = self.units[id] = Unit(id)
-            target = row.dpid if renderer.face == FLOWS else _host(row)
-            if unit.moved is None:
-                unit.moved = {}
+    def _place(self, renderer: Renderer, key: Any, row: Any, present: bool, dirty: dict[Unit, bool]) -> None:
+        """Take a renderer's unit to the target of a row of its scope, or away from there."""
+        id = (renderer, getattr(row, renderer.shared) if renderer.shared else key)
+        unit = self.units.get(id)
+        if unit is None:
+            unit = self.units[id] = Unit(id)
+        target = row.dpid if renderer.face == FLOWS else _host(row)
+        if unit.moved is None:
+            unit.moved = {target: target in unit.targets}
+        else:
             unit.moved.setdefault(target, target in unit.targets)
-            unit.targets = _aimed(unit.targets, target, present)
-            dirty[id] = dirty.get(id, False) or not unit.rendered or not renderer.shared
+        unit.targets = _aimed(unit.targets, target, present)
+        dirty[unit] = not renderer.shared or not unit.rendered or dirty.get(unit, False)
 
-    def _touch(self, change: Change, dirty: dict[UnitId, bool]) -> None:
-        row_type = change.row_type
-        dirty.update(dict.fromkeys(self._readers.get((row_type, change.key), ()), True))
+    def _touch(self, row_type: type, key: Any, change: Change, dirty: dict[Unit, bool]) -> None:
+        """Mark the units that read what a change is of."""
+        readers = self._readers.get((row_type, key))
+        if readers:
+            dirty.update(dict.fromkeys(readers, True))
         for index in self._watched.get(row_type, ()):
-            for row in (change.old, change.new):
+            for row in change:
                 if row is not None:
                     for value in index.values(row):
-                        dirty.update(dict.fromkeys(self._readers.get((row_type, index.name, value), ()), True))
+                        readers = self._readers.get((row_type, index.name, value))
+                        if readers:
+                            dirty.update(dict.fromkeys(readers, True))
 
-    def _refresh(self, net: Net, unit: Unit, render: bool) -> list[Delta]:
+    def _refresh(self, net: Net, view: View, unit: Unit, render: bool, deltas: list[Delta]) -> None:
         """Render a unit again where that is due, and say what changed, also on targets that it came to or left."""
         old = unit.items
         moved, unit.moved = unit.moved or {}, None
@@ -149,23 +158,24 @@ class Engine:
             del self.units[unit.id]
             unit.items, unit.fault = (), ""
         elif render:
-            self._render(net, unit)
-        deltas = []
+            self._render(net, view, unit)
+        new = unit.items
         for target, had in moved.items():
-            before, now = (old if had else ()), (unit.items if target in unit.targets else ())
+            before, now = (old if had else ()), (new if target in unit.targets else ())
             if before != now:
                 deltas.append(Delta(unit, target, before, now))
-        if old != unit.items:
-            deltas.extend(Delta(unit, target, old, unit.items) for target in unit.targets if target not in moved)
-        return deltas
+        if old != new:
+            for target in unit.targets:
+                if target not in moved:
+                    deltas.append(Delta(unit, target, old, new))
 
-    def _render(self, net: Net, unit: Unit) -> None:
+    def _render(self, net: Net, view: View, unit: Unit) -> None:
         renderer, key = unit.id
-        view = View(net, self.settings)
+        view.reads = set()
         self.renders += 1
         unit.rendered = True
         try:
-            subject = key if renderer.shared else view.get(renderer.scope, key)
+            subject = key if renderer.shared else net.get(renderer.scope, key)
             unit.items = tuple(renderer.function(view, subject))
             unit.fault = ""
         except Exception as error:  # noqa: BLE001  (an app's bug becomes a fault of its own rows, no more)
@@ -178,16 +188,18 @@ class Engine:
         before = unit.reads
         for key in before:
             if key not in reads:
-                readers = self._readers[key]
-                del readers[unit.id]
-                if not readers:
+                left = self._readers[key]
+                del left[unit]
+                if not left:
                     del self._readers[key]
-        for key in reads.difference(before):
-            if key not in self._readers:
-                self._readers[key] = {}
+        for key in reads.difference(before) if before else reads:
+            readers = self._readers.get(key)
+            if readers is None:
+                self._readers[key] = {unit: None}
                 if len(key) == 3:
                     self._watch(*key[:2])
-            self._readers[key][unit.id] = None
+            else:
+                readers[unit] = None
         unit.reads = tuple(reads)
 
     def _watch(self, row_type: Any, name: str) -> None:

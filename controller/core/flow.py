@@ -6,10 +6,12 @@ of None is exact.  Actions are tagged tuples, so that equal ones are one value t
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
+
+from controller.core.kept import Kept
 
 OURS = 0x9B
 """The top 8 bits of every cookie of ours; the other 56 are a hash of the flow's slot and actions."""
@@ -182,8 +184,10 @@ def match_field(name: str, wanted: int | tuple[int, int], limit: int) -> tuple[s
     return name, value, None if mask == limit - 1 else mask
 
 
-_text = lru_cache(maxsize=1 << 16)(tuple.__repr__)
-"""The text of an action, for cookies: flows share most of theirs."""
+PLAIN = 2
+"""The format of marshal that writes each value in full: the same bytes in every process and version of Python."""
+_SAID = Kept(lambda action: marshal.dumps(tuple(action), PLAIN), 1 << 13)
+"""The bytes of an action that cookies follow from."""
 
 
 class Flow:
@@ -199,8 +203,8 @@ class Flow:
         self.actions: Actions = tuple(actions)
         self.idle_timeout = idle_timeout
         self.digest: int | None = None
-        text = f"{self.slot!r}{idle_timeout}{''.join(map(_text, self.actions))}"
-        self.cookie = OURS << 56 | int.from_bytes(blake2b(text.encode(), digest_size=7).digest(), "big")
+        said = marshal.dumps((self.slot, idle_timeout), PLAIN) + b"".join(map(_SAID.__getitem__, self.actions))
+        self.cookie = OURS << 56 | int.from_bytes(blake2b(said, digest_size=7).digest(), "big")
 
     @property
     def table(self) -> int:

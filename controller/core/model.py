@@ -365,11 +365,12 @@ class FloodChunk:
 
 @row(key=("host", "network_id"), indexes=[index("network_id"), index("host")])
 class NetworkOnHost:
-    """A network that has at least one bound port on a host, and its local VLAN there."""
+    """A network that has at least one bound port on a host, its local VLAN there, and where its tunnels end."""
 
     host: str
     network_id: str
     vid: int
+    local_ip: str = ""
 
 
 @row(key=("dpid", "network_id"), indexes=[index("network_id"), index("dpid")])

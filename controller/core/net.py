@@ -39,14 +39,16 @@ class Net:
 
     def get(self, row_type: type[T], key: Any) -> T | None:
         """The row of that class and key, or None."""
-        return self._rows.get(row_type, {}).get(key)
+        rows = self._rows.get(row_type)
+        return rows.get(key) if rows else None
 
     def find(self, row_type: type[T], index: str, value: Any) -> list[T]:
         """The rows that the index has under a value, in the order of their keys."""
-        found = self._indexes.get((row_type, index), {}).get(value)
+        listed = self._indexes.get((row_type, index))
+        found = listed.get(value) if listed else None
         if not found:
             return []
-        return [found[key] for key in sorted(found)] if len(found) > 1 else list(found.values())
+        return list(map(found.__getitem__, sorted(found))) if len(found) > 1 else list(found.values())
 
     def all(self, row_type: type[T]) -> Iterator[T]:
         """Every row of a class, in no particular order."""
@@ -57,25 +59,28 @@ class Net:
 
     def has(self, row_type: type, index: str, value: Any) -> bool:
         """Whether the index has any row under a value."""
-        return bool(self._indexes.get((row_type, index), {}).get(value))
+        listed = self._indexes.get((row_type, index))
+        return bool(listed and listed.get(value))
 
     def apply(self, change: Change) -> None:
         """Carry out a change.  Raises ValueError when `old` is not what is there: the history would have forked."""
+        old, new = change
         row_type, key = change.row_type, change.key
         rows = self._rows.setdefault(row_type, {})
-        if rows.get(key) != change.old:
-            raise ValueError(f"{row_type.__name__} {key!r} is {rows.get(key)!r}, the change expects {change.old!r}")
+        if rows.get(key) != old:
+            raise ValueError(f"{row_type.__name__} {key!r} is {rows.get(key)!r}, the change expects {old!r}")
         kind: Kind = row_type.ROW  # type: ignore[attr-defined]
-        if change.old is not None:
+        if old is not None:
             for ix in kind.indexes:
-                self._unlist((row_type, ix.name), ix.values(change.old), key)
-        if change.new is None:
+                self._unlist((row_type, ix.name), ix.values(old), key)
+        if new is None:
             del rows[key]
             return
-        rows[key] = change.new
+        rows[key] = new
         for ix in kind.indexes:
-            for value in ix.values(change.new):
-                self._indexes.setdefault((row_type, ix.name), {}).setdefault(value, {})[key] = change.new
+            listed = self._indexes.setdefault((row_type, ix.name), {})
+            for value in ix.values(new):
+                listed.setdefault(value, {})[key] = new
 
     def _unlist(self, name: tuple[type, str], values: Iterable[Any], key: Any) -> None:
         index = self._indexes.get(name, {})

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from controller.core import flow as f
+from controller.core.kept import Kept
 from controller.core.model import ETH, INT
 
 SLOTS = 8
@@ -43,7 +45,7 @@ class LayoutError(Exception):
 # Register fields
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Field:
     """A named part of a register: `bits` bits of `register` from bit `offset` on, alive from stage to stage."""
 
@@ -113,7 +115,9 @@ class Table:
     def __post_init__(self) -> None:
         self.id = SLOTS * self.stage + self.slot
         self._granted: set[Any] = set()
+        self._actions = Kept(self._checked, 1 << 13)
         self._shapes: dict[tuple[Any, ...], Shape] = {}
+        self._flows = Kept(lambda said: f.Flow(self.id, *said), 1 << 10)
 
     def flow(
         self,
@@ -124,15 +128,18 @@ class Table:
     ) -> f.Flow:
         """A flow of this table; `match` is {Field or header field's name: value or (value, mask)}.
 
+        Actions may come in lists.  Equal flows, which many switches have, are one, and others share what is equal.
         Raises LayoutError when it matches, writes or leads where the table does not say.
         """
-        flat = _flat(actions)
-        for action in flat:
-            claim = _CLAIMS[type(action)](action)
-            if claim is not None and claim not in self._granted:
-                self._grant(action)
-                self._granted.add(claim)
-        return f.Flow(self.id, priority, self._match(match), flat, idle_timeout)
+        flat: list[f.Action] = []
+        for action in actions:
+            if type(action) in _CLAIMS:
+                flat.append(action)
+            else:
+                flat.extend(action)
+        done = tuple(map(self._actions.__getitem__, flat))
+        flow: f.Flow = self._flows[priority, self._match(match), done, idle_timeout]
+        return flow
 
     def _match(self, match: Mapping[Any, int | tuple[int, int]]) -> f.Match:
         """The match in wire fields and their order; what depends on its keys alone is worked out once."""
@@ -143,7 +150,9 @@ class Table:
         made = []
         for name, mask, limit, parts in shape:
             if parts is None:
-                made.append(_shared(f.match_field(name, match[name], limit)))
+                value = match[name]
+                exact = type(value) is int and 0 <= value < limit
+                made.append(_MATCHED[(name, value, None) if exact else f.match_field(name, value, limit)])
                 continue
             whole = 0
             for key, top in parts:
@@ -151,7 +160,7 @@ class Table:
                 if not isinstance(value, int) or not 0 <= value < top:
                     raise LayoutError(f"{key.name}={value!r} does not fit {key.bits} bits")
                 whole |= value << key.offset
-            made.append(_shared((name, whole, mask)))
+            made.append(_MATCHED[name, whole, mask])
         return tuple(made)
 
     def _shape(self, keys: tuple[Any, ...]) -> Shape:
@@ -169,6 +178,14 @@ class Table:
             mask = sum((top - 1) << field.offset for field, top in fields)
             parts.append((wire, None if mask == 0xFFFFFFFF else mask, 1 << 32, fields))
         return tuple(sorted(parts, key=lambda part: f.ORDER[part[0]]))
+
+    def _checked(self, action: f.Action) -> f.Action:
+        """The action, if the table says that its flows do this; LayoutError if not.  Each claim is checked once."""
+        claim = _CLAIMS[type(action)](action)
+        if claim is not None and claim not in self._granted:
+            self._grant(action)
+            self._granted.add(claim)
+        return action
 
     def _grant(self, action: f.Action) -> None:
         """Raise LayoutError unless the table says that its flows do this."""
@@ -193,11 +210,11 @@ Shape = tuple[tuple[str, int | None, int, "list[tuple[Field, int]] | None"], ...
 """Per wire field of a match: its name, its mask (None: exact), its limit, and the register fields that make it up."""
 
 _CLAIMS: dict[type, Any] = {
-    f.Goto: lambda action: ("goto", action.table),
-    f.Resubmit: lambda action: ("resubmit", action.table),
-    f.Load: lambda action: action[:3],
-    f.SetField: lambda action: action.field,
-    f.Move: lambda action: action.target,
+    f.Goto: itemgetter(slice(None)),
+    f.Resubmit: itemgetter(slice(None)),
+    f.Load: itemgetter(slice(3)),
+    f.SetField: itemgetter(0),
+    f.Move: itemgetter(1),
     **dict.fromkeys(
         (f.Output, f.OutputReg, f.Controller, f.PushVlan, f.PopVlan, f.Metered),
         lambda action: None,
@@ -205,16 +222,8 @@ _CLAIMS: dict[type, Any] = {
 }
 """What an action claims of its table's declaration: the same for many actions, so it is checked once."""
 
-
-def _flat(actions: Iterable[Any]) -> list[f.Action]:
-    made: list[f.Action] = []
-    for action in actions:
-        made.append(_shared(action)) if type(action) in _CLAIMS else made.extend(map(_shared, action))
-    return made
-
-
-_shared = lru_cache(maxsize=1 << 15)(lambda value: value)
-"""The one copy of a match field or an action that many flows have."""
+_MATCHED = Kept(lambda field: field, 1 << 14)
+"""The one copy of a match field that many flows have."""
 
 
 NEXT = "NEXT"
@@ -309,20 +318,26 @@ def _spelt(fields: Iterable[Field | str]) -> frozenset[str]:
 
 def goto(name: str) -> f.Goto:
     """Go to a table by name."""
-    return f.Goto(LAYOUT.by_name[name].id)
+    return _goto(LAYOUT.by_name[name].id)
 
 
 def resubmit(name: str) -> f.Resubmit:
     """Look up in a table by name and carry on."""
-    return f.Resubmit(LAYOUT.by_name[name].id)
+    return _resubmit(LAYOUT.by_name[name].id)
 
 
 def onward(table: Table) -> list[f.Action]:
     """Go on behind a table's stage (nothing, when it is the last)."""
     later = LAYOUT.next(table)
-    return [f.Goto(later.id)] if later else []
+    return [_goto(later.id)] if later else []
 
 
+_goto = lru_cache(maxsize=None)(f.Goto)
+_resubmit = lru_cache(maxsize=None)(f.Resubmit)
+"""By table id: there are 256 at most."""
+
+
+@lru_cache(maxsize=1 << 12)
 def load(field: Field, value: int) -> f.Load:
     """Write a register field.  Raises LayoutError for a value that does not fit."""
     if not 0 <= value < 1 << field.bits:

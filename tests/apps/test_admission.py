@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from controller.core.effects import EnsureBridge, OvsdbOps
+from controller.core.effects import EnsureBridge, EnsureTunnel, OvsdbOps
 from controller.core.packet import BROADCAST, ethernet
 from controller.core.plans import networks
 from tests.apps.setup import MAC1, flows, ofport, small
@@ -77,4 +77,5 @@ def test_every_host_gets_an_integration_bridge_that_forwards_nothing_by_itself()
         EnsureBridge(
             "br-int", fail_mode="secure", protocols=("OpenFlow14",), disable_in_band=True, controller="tcp:AUTO:6653"
         ),
+        EnsureTunnel("br-int", "pb-vxlan", "vxlan", "192.0.2.1"),
     )

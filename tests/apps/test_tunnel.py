@@ -9,7 +9,7 @@ from controller.core.effects import EnsureTunnel, FlowMods, RemovePort
 from controller.core.engine import View
 from controller.core.flow import Flow, Goto, Output
 from controller.core.model import (
-    Host,
+    TUNNEL_TYPES,
     Network,
     NetworkOnHost,
     NetworkOnSwitch,
@@ -35,14 +35,18 @@ def test_the_flows_of_a_tunnel_network(type, code):
         f"table=tunnel_in, priority=100,in_port={port},tun_id=0x2bc "
         "actions=load:0x1->NXM_NX_REG0[],load:0x1->NXM_NX_REG4[0],goto_table:neighbours"
     ]
-    peers = f"set_field:0x2bc->tun_id,set_field:192.0.2.2->tun_dst,output:{port}"
+    visit = "load:0x1->NXM_NX_REG2[16..31],resubmit(,tunnel_out),load:0x0->NXM_NX_REG2[16..31]"
     assert flows(world, cloud.here, "tunnel.replicate") == [
-        "table=tunnel_out, priority=20,reg0=0x1,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00 actions=" + peers,
-        f"table=tunnel_out, priority=10,reg0=0x1 actions={peers},load:0x1->NXM_NX_REG4[1],resubmit(,punt)",
+        "table=tunnel_out, priority=30,reg0=0x1,reg2=0x10000/0xffff0000 "
+        f"actions=set_field:0x2bc->tun_id,set_field:192.0.2.2->tun_dst,output:{port}",
+        "table=tunnel_out, priority=20,reg0=0x1,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00 actions=" + visit,
+        f"table=tunnel_out, priority=10,reg0=0x1 actions={visit},load:0x1->NXM_NX_REG4[1],resubmit(,punt)",
     ]
-    assert flows(world, cloud.here, "tunnel.leave") == [
-        f"table=tunnel_port, priority=100,reg4={code:#x}/0xf0 actions=output:{port}"
-    ]
+    leaving = f"table=tunnel_port, priority=100,reg4={code:#x}/0xf0 actions=output:{port}"
+    usual = ofport(cloud.here, "pb-vxlan")  # there from the start, as tenants' networks get this type
+    assert flows(world, cloud.here, "tunnel.leave") == sorted(
+        {f"table=tunnel_port, priority=100,reg4=0x10/0xf0 actions=output:{usual}", leaving}
+    )
     assert flows(world, cloud.here, "tunnel.unicast") == []
     world.send(cloud.one, ethernet(MAC1, MAC2))
     world.settle()
@@ -113,15 +117,14 @@ def test_the_exact_flow_goes_when_the_destination_is_down_and_comes_back_with_it
 
 
 def test_a_network_of_very_many_hosts_is_replicated_to_in_several_flows():
-    """A flow-mod has at most 64 kB (OpenFlow 1.4, 7.1), which is room for some 600 hosts."""
+    """A flow-mod has at most 64 kB (OpenFlow 1.4, 7.1), which is room for some 1600 hosts."""
     net = Net([Network("n", key=1), Segment("s", "n", "vxlan", None, 7), TunnelPort(5, "vxlan", 3)])
     for number in range(901):
         name = f"h{number:03d}"
-        net.apply(net.change(Host(name, f"198.18.{number >> 8}.{number & 255}")))
-        net.apply(net.change(NetworkOnHost(name, "n", 1)))
+        net.apply(net.change(NetworkOnHost(name, "n", 1, f"198.18.{number >> 8}.{number & 255}")))
     made = list(tunnel.replicate(View(net, Settings()), NetworkOnSwitch(5, "n", "h000", "INT", 1)))
     copies = [sum(isinstance(action, Output) for action in flow.actions) for flow in made]
-    assert sorted(copies) == [100, 400, 400, 400]
+    assert sorted(copies) == [0, 0, 100, 400, 400]
     switch = ModelSwitch(made)
     start = {"reg0": 1, "in_port": 9}
     table = tunnel.TUNNEL_OUT.id
@@ -132,7 +135,13 @@ def test_a_network_of_very_many_hosts_is_replicated_to_in_several_flows():
         assert len(switch.run(packet.but(**start)).outputs) == len(reached) == 900
 
 
-def test_hosts_have_a_tunnel_port_of_a_type_while_they_have_a_network_of_it():
+def test_hosts_have_the_tunnel_ports_of_the_types_that_networks_get_by_themselves_from_the_start():
+    cloud = small("local")
+    for host in (cloud.here, cloud.there):
+        assert [row.type for row in host.interfaces.values() if row.type in TUNNEL_TYPES] == ["vxlan"]
+
+
+def test_hosts_have_a_tunnel_port_of_another_type_while_they_have_a_network_of_it():
     cloud = small("geneve")
     world = cloud.world
     wanted = world.machine.wants._wanted[cloud.here.name]
@@ -141,7 +150,8 @@ def test_hosts_have_a_tunnel_port_of_a_type_while_they_have_a_network_of_it():
     world.unplug(cloud.one, cloud.here)
     world.settle()
     assert "pb-geneve" not in cloud.here.interfaces
-    assert not any(isinstance(operation, (EnsureTunnel, RemovePort)) for operation in wanted)
+    assert [operation.port for operation in wanted if isinstance(operation, EnsureTunnel)] == ["pb-vxlan"]
+    assert not any(isinstance(operation, RemovePort) for operation in wanted)
 
 
 def test_a_new_local_ip_changes_the_tunnel_port_in_place():

@@ -101,7 +101,7 @@ def test_law_4_every_flow_keeps_to_its_tables_contract_and_no_slot_is_wanted_twi
     world = s.build(cloud, World(settings))
     assert not [unit.fault for unit in world.machine.engine.units.values() if unit.fault]
     for dpid, ledger in world.machine.ledgers.items():
-        assert not ledger.contested
+        assert not ledger.claims.contested
         role = switch.role if (switch := world.machine.net.get(Switch, dpid)) else INT
         for flow in ledger.desired.values():
             assert refusal(flow) is None

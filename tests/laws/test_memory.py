@@ -43,13 +43,13 @@ def joining() -> list:
     burst: list = []
     for host in range(SWITCHES):
         mine = [f"{n:08x}-0000" for n in range(PORTS) if n % SWITCHES == host]
-        vifs = [InterfaceRow(f"tap{id[:11]}", "br-int", ofport=n, iface_id=id) for n, id in enumerate(mine, 1)]
-        vifs.append(InterfaceRow("pb-vxlan", "br-int", "vxlan", 60_000))
+        vifs = [InterfaceRow(f"tap{id[:11]}", "br-int", iface_id=id) for id in mine]
+        vifs.append(InterfaceRow("pb-vxlan", "br-int", "vxlan"))
         bridge = BridgeRow("br-int", host + 1)
         burst.append(
             HostUp("tcp:192.0.2.1:1", f"h{host}", f"192.0.2.{host + 1}", (), "", "br-int", (bridge,), tuple(vifs))
         )
-        ports = tuple(PortDesc(vif.ofport, vif.name, "02:00:00:00:00:01") for vif in vifs)
+        ports = tuple(PortDesc(n, vif.name, "02:00:00:00:00:01") for n, vif in enumerate(vifs, 1))
         burst.append(SwitchUp(host + 1, "192.0.2.1", ports, ()))
     return burst
 

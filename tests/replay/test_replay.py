@@ -87,7 +87,7 @@ def test_every_row_is_read_as_it_was_written(one, other):
 
 
 PORT, BRIDGE = e.PortDesc(1, "tap", "fa:16:3e:00:00:01"), e.BridgeRow("br-int", 5, protocols=("OpenFlow14",))
-VIF = e.InterfaceRow("tap", "br-int", tag=None, options=(("a", "b"),))
+VIF = e.InterfaceRow("tap", "br-int", tag=None)
 EVENTS = [
     e.Changed(1, ()),
     e.Tick(1.5),

@@ -63,4 +63,4 @@ def test_actions_of_two_kinds_are_never_equal() -> None:
 
 def test_the_cookie_is_the_same_in_every_process_and_release() -> None:
     """What one controller installed, the next one recognises; a change of this value rewrites every flow of a cloud."""
-    assert Flow(8, 100, match({"in_port": 1}), [f.Goto(16)]).cookie == 0x9B7627A427F49CCD
+    assert Flow(8, 100, match({"in_port": 1}), [f.Goto(16)]).cookie == 0x9BE44B2B5740C741

@@ -195,6 +195,13 @@ def test_a_flow_that_is_too_long_for_a_message_is_told() -> None:
         encode.flow_add(Flow(7, 1, (), [f.SetField("reg0", 1)] * 5000), 1)
 
 
+@given(flows(), xids)
+def test_a_flow_that_is_sent_knows_what_it_reads_back_as(flow: Flow, xid: int) -> None:
+    assert flow.digest is None
+    encode.flow_add(flow, xid)
+    assert flow.digest == encode.digest(flow)
+
+
 @given(st.integers(0, 253), st.integers(0, (1 << 64) - 1), xids)
 def test_a_removal_names_table_and_cookie(table: int, cookie: int, xid: int) -> None:
     message = read(encode.flow_delete(table, cookie, xid))

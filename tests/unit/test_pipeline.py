@@ -155,6 +155,14 @@ def test_actions_may_come_in_lists(lookup: pl.Table) -> None:
     assert refusal(flow) is None
 
 
+def test_equal_flows_are_one_and_share_their_parts(lookup: pl.Table) -> None:
+    one, other, third = (lookup.flow(5, {NET: 7, "vlan_vid": vid}, [pl.load(OUT, 9)]) for vid in (1, 1, 2))
+    assert one is other
+    assert third != one
+    assert third.actions[0] is one.actions[0]
+    assert third.match[0] is one.match[0]
+
+
 @pytest.mark.parametrize(
     ("match", "actions", "why"),
     [

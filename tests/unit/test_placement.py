@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -187,9 +188,17 @@ TUNNELLED, ON_PHYSNET = Segment("s", "n", "vxlan", None, 7), Segment("s", "n", "
 
 def test_a_network_is_where_it_has_a_bound_port_and_a_local_vlan():
     placed = Placed(*CLOUD)
-    assert placed.all(NetworkOnHost) == [NetworkOnHost("h1", "n", 3), NetworkOnHost("h2", "n", 4)]
-    assert placed.remove(LocalVlan("h2", "n", 4)).all(NetworkOnHost) == [NetworkOnHost("h1", "n", 3)]
+    here, there = NetworkOnHost("h1", "n", 3, "192.0.2.1"), NetworkOnHost("h2", "n", 4, "192.0.2.2")
+    assert placed.all(NetworkOnHost) == [here, there]
+    assert placed.remove(LocalVlan("h2", "n", 4)).all(NetworkOnHost) == [here]
     assert placed.remove(Binding("p1", "n", "h1")).all(NetworkOnHost) == []
+
+
+def test_a_network_on_a_host_tells_where_the_hosts_tunnels_end():
+    placed = Placed(*CLOUD)
+    assert placed.put(replace(H2, local_ip="2001:db8::2")).all(NetworkOnHost)[1].local_ip == "2001:db8::2"
+    assert placed.remove(replace(H2, local_ip="2001:db8::2")).all(NetworkOnHost)[1].local_ip == ""
+    assert placed.put(H2).all(NetworkOnHost)[1].local_ip == "192.0.2.2"
 
 
 def test_a_network_is_on_the_provider_bridge_of_its_physical_network_only():

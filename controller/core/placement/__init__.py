@@ -46,7 +46,8 @@ class Placement:
             keys: dict[object, None] = {}
             for followed in layer.follows:
                 for change in by_type.get(followed, ()):
-                    keys.update(dict.fromkeys(layer.triggers(net, self.settings, change)))
+                    for key in layer.triggers(net, self.settings, change):
+                        keys[key] = None
             for key in keys:
                 self.resolved += 1
                 old, new = net.get(layer.row_type, key), layer.resolve(net, self.settings, key)

@@ -21,6 +21,6 @@ class Layer(NamedTuple):
     resolve: Callable[[Net, Settings, Any], Any]
 
 
-def both(change: Change) -> Iterable[Any]:
+def both(change: Change) -> list[Any]:
     """The row before and the row after, as far as there are any."""
-    return (row for row in change if row is not None)
+    return [row for row in change if row is not None]

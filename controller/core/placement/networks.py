@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from controller.core.model import ETH, Binding, LocalVlan, NetworkOnHost, NetworkOnSwitch, Segment, Switch
+from controller.core.model import ETH, Binding, Host, LocalVlan, NetworkOnHost, NetworkOnSwitch, Segment, Switch
 from controller.core.net import Change, Net
 from controller.core.placement.layer import Keys, Layer, both
 from controller.core.settings import Settings
 
 
 def _networks_on_hosts(net: Net, settings: Settings, change: Change) -> Keys:
-    return ((row.host, row.network_id) for row in both(change) if isinstance(row, (Binding, LocalVlan)))
+    for row in both(change):
+        if isinstance(row, Host):
+            yield from ((row.name, on.network_id) for on in net.find(NetworkOnHost, "host", row.name))
+        else:
+            yield (row.host, row.network_id)
 
 
 def _network_on_host(net: Net, settings: Settings, key: tuple[str, str]) -> NetworkOnHost | None:
     vlan = net.get(LocalVlan, key)
     if vlan is None or not net.has(Binding, "host+network_id", key):
         return None
-    return NetworkOnHost(vlan.host, vlan.network_id, vlan.vid)
+    host = net.get(Host, vlan.host)
+    return NetworkOnHost(vlan.host, vlan.network_id, vlan.vid, host.local_ip if host else "")
 
 
 def _networks_on_switches(net: Net, settings: Settings, change: Change) -> Keys:
@@ -47,7 +52,7 @@ def _network_on_switch(net: Net, settings: Settings, key: tuple[int, str]) -> Ne
     return NetworkOnSwitch(dpid, network_id, switch.host, switch.role, on.vid)
 
 
-NETWORKS_ON_HOSTS = Layer(NetworkOnHost, (Binding, LocalVlan), _networks_on_hosts, _network_on_host)
+NETWORKS_ON_HOSTS = Layer(NetworkOnHost, (Binding, LocalVlan, Host), _networks_on_hosts, _network_on_host)
 NETWORKS_ON_SWITCHES = Layer(
     NetworkOnSwitch, (NetworkOnHost, Segment, Switch), _networks_on_switches, _network_on_switch
 )

@@ -1,6 +1,6 @@
 """Flows, meters and packets to OpenFlow 1.4 bytes.
 
-os-ken makes the bytes of each match field and each action list once; a flow-mod is then a header and a join.  Match
+os-ken makes the bytes of each field's header and of each action once; a flow-mod is then a header and a join.  Match
 fields are written in the order of `core.flow.ORDER`, because Open vSwitch wants a field's prerequisites before it.
 """
 
@@ -17,6 +17,7 @@ from os_ken.ofproto.nicira_ext import NXAST_REG_LOAD2
 from os_ken.ofproto.ofproto_common import NX_EXPERIMENTER_ID
 
 from controller.core import flow as f
+from controller.core.kept import Kept
 from controller.core.spelling import width
 
 ofp, parser = ofproto_v1_4, ofproto_v1_4_parser
@@ -43,6 +44,8 @@ NXM_NAMES = {
 """os-ken's names of fields with Nicira's older header, where they have one beside OpenFlow's."""
 
 NXM_OF_IN_PORT = 0x00000002
+SHORT = 16
+"""Actions of a list that is worth keeping the bytes of; a longer one is hardly ever some other flow's as well."""
 
 
 class MessageTooLong(ValueError):
@@ -91,7 +94,10 @@ def match_field(name: str, value: int, mask: int | None) -> bytes:
 
 def match_bytes(match: f.Match) -> bytes:
     """A whole match structure, padded (OpenFlow 1.4, 7.2.3.1)."""
-    return wrap_match(b"".join([match_field(*field) for field in match]))
+    return wrap_match(b"".join(map(_TLVS.__getitem__, match)))
+
+
+_TLVS = Kept(lambda field: match_field(*field), 1 << 13)
 
 
 def wrap_match(fields: bytes) -> bytes:
@@ -134,47 +140,70 @@ def _made(action: f.Action) -> bytes:
     return bytes(buffer)
 
 
-def _set_field(name: str, value: int) -> bytes:
+@lru_cache(maxsize=256)
+def _set_field(name: str) -> tuple[bytes, int, bytes]:
+    """What is before a set-field's value, the bytes of that, and what is behind it."""
     if name == "in_port":
         # OpenFlow's set-field can't write it; Nicira's does, but os-ken pads that in its own way.
         head = struct.pack("!HHIH", ofp.OFPAT_EXPERIMENTER, 16, NX_EXPERIMENTER_ID, NXAST_REG_LOAD2)
-        return head + struct.pack("!IH", NXM_OF_IN_PORT, value & 0xFFFF)
-    field = match_field(name, value, None)
-    length = 4 + len(field)
+        return head + struct.pack("!I", NXM_OF_IN_PORT), 2, b""
+    head, size = _head(name, False)
+    length = 4 + len(head) + size
     padding = _PADDING[length % 8]
-    return _WRAP.pack(ofp.OFPAT_SET_FIELD, length + len(padding)) + field + padding
+    return _WRAP.pack(ofp.OFPAT_SET_FIELD, length + len(padding)) + head, size, padding
+
+
+@lru_cache(maxsize=256)
+def _load(field: str, offset: int, bits: int) -> bytes:
+    """What is before a load's value."""
+    return _made(f.Load(field, offset, bits, 0))[:-8]
 
 
 def action_bytes(action: f.Action) -> bytes:
     """One action (OpenFlow 1.4, 7.2.5; Nicira's extensions).
 
-    Loads and set-fields have too many values to keep: theirs is written behind what is the same for all of a field.
+    Loads and set-fields have too many values to ask os-ken for each: theirs is written behind what is the same for all
+    of a field.
     """
     if isinstance(action, f.SetField):
-        return _set_field(action.field, action.value)
+        head, size, padding = _set_field(action.field)
+        value = action.value & 0xFFFF if action.field == "in_port" else action.value
+        return head + value.to_bytes(size, "big") + padding
     if isinstance(action, f.Load):
-        return _made(f.Load(action.field, action.offset, action.bits, 0))[:-8] + action.value.to_bytes(8, "big")
+        return _load(action.field, action.offset, action.bits) + action.value.to_bytes(8, "big")
     return _made(action)
 
 
-@lru_cache(maxsize=1 << 16)
 def instruction_bytes(actions: f.Actions) -> bytes:
     """A flow's instructions: meter, apply-actions, goto-table, as far as it has them (OpenFlow 1.4, 7.2.4).
 
     Raises MessageTooLong.
     """
+    return _instructions(actions) if len(actions) > SHORT else _kept(actions)
+
+
+def _instructions(actions: f.Actions) -> bytes:
     parts = []
-    plain = [a for a in actions if not isinstance(a, (f.Metered, f.Goto))]
     if actions and isinstance(actions[0], f.Metered):
         parts.append(struct.pack("!HHI", ofp.OFPIT_METER, 8, actions[0].meter))
-    if plain:
-        body = b"".join(map(action_bytes, plain))
-        if len(body) > MAX_LENGTH:
-            raise MessageTooLong(f"a list of actions takes {len(body)} bytes, a message has {MAX_LENGTH}")
+    body = b"".join(map(_APPLIED.__getitem__, actions))
+    if len(body) > MAX_LENGTH:
+        raise MessageTooLong(f"a list of actions takes {len(body)} bytes, a message has {MAX_LENGTH}")
+    if body:
         parts.append(struct.pack("!HHI", ofp.OFPIT_APPLY_ACTIONS, 8 + len(body), 0) + body)
     if actions and isinstance(actions[-1], f.Goto):
         parts.append(struct.pack("!HHBBBB", ofp.OFPIT_GOTO_TABLE, 8, actions[-1].table, 0, 0, 0))
     return b"".join(parts)
+
+
+def _applied(action: f.Action) -> bytes:
+    """What an action is in the list of those to apply: nothing, for those that are instructions by themselves."""
+    return b"" if isinstance(action, (f.Metered, f.Goto)) else action_bytes(action)
+
+
+_APPLIED = Kept(_applied, 1 << 13)
+_kept = lru_cache(maxsize=1 << 14)(_instructions)
+"""Of short lists, which many flows have."""
 
 
 def digest(flow: f.Flow) -> int:
@@ -187,19 +216,25 @@ def header(kind: int, length: int, xid: int) -> bytes:
 
 
 _FLOW_MOD = struct.Struct("!BBHIQQBBHHHIIIHH")
+_ANY = (ofp.OFP_NO_BUFFER, ofp.OFPP_ANY, ofp.OFPG_ANY)
+_FLOW_MOD_TYPE, _ADD, _SEND_REMOVED = ofp.OFPT_FLOW_MOD, ofp.OFPFC_ADD, ofp.OFPFF_SEND_FLOW_REM
 
 
 def flow_add(flow: f.Flow, xid: int) -> bytes:
-    """Add a flow, or replace what is in its slot.  Raises MessageTooLong."""
-    body = match_bytes(flow.slot[2]) + instruction_bytes(flow.actions)
+    """Add a flow, or replace what is in its slot; its digest is noted on the way.  Raises MessageTooLong."""
+    table, priority, match = flow.slot
+    instructions = instruction_bytes(flow.actions)
+    if flow.digest is None:
+        flow.digest = crc32(instructions)
+    body = match_bytes(match) + instructions
     length = _FLOW_MOD.size + len(body)
     if length > MAX_LENGTH:
         raise MessageTooLong(f"a flow takes {length} bytes, a message has {MAX_LENGTH}")
-    flags = ofp.OFPFF_SEND_FLOW_REM if flow.idle_timeout else 0
+    idle = flow.idle_timeout
+    flags = _SEND_REMOVED if idle else 0
     return (
         _FLOW_MOD.pack(
-            *(VERSION, ofp.OFPT_FLOW_MOD, length, xid, flow.cookie, 0, flow.slot[0], ofp.OFPFC_ADD),
-            *(flow.idle_timeout, 0, flow.slot[1], ofp.OFP_NO_BUFFER, ofp.OFPP_ANY, ofp.OFPG_ANY, flags, 0),
+            *(VERSION, _FLOW_MOD_TYPE, length, xid, flow.cookie, 0, table, _ADD, idle, 0, priority), *_ANY, flags, 0
         )
         + body
     )
@@ -231,10 +266,11 @@ def foreign_delete(table: int, priority: int, cookie: int, match: str, xid: int)
 
 def bundled(bundle: int, message: bytes) -> bytes:
     """A bundle-add message around a flow-mod (the same xid, OpenFlow 1.4, 7.3.9.6); ordered and atomic."""
-    xid = struct.unpack_from("!I", message, 4)[0]
-    flags = ofp.OFPBF_ATOMIC | ofp.OFPBF_ORDERED
-    head = header(ofp.OFPT_BUNDLE_ADD_MESSAGE, 16 + len(message), xid)
-    return head + struct.pack("!IHH", bundle, 0, flags) + message
+    return _BUNDLED.pack(VERSION, _BUNDLE_ADD, 16 + len(message), message[4:8], bundle, 0, _BUNDLE_FLAGS) + message
+
+
+_BUNDLED = struct.Struct("!BBH4sIHH")
+_BUNDLE_ADD, _BUNDLE_FLAGS = ofp.OFPT_BUNDLE_ADD_MESSAGE, ofp.OFPBF_ATOMIC | ofp.OFPBF_ORDERED
 
 
 def bundle_control(bundle: int, kind: int, xid: int) -> bytes:
