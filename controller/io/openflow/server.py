@@ -27,6 +27,8 @@ from controller.io.openflow.session import Closed, Session
 LOG = logging.getLogger("patchbay.openflow")
 
 TICK = 0.05
+ROUND = 20
+"""Ticks in which every connection has its turn."""
 QUEUE_LIMIT = 256 * 1024 * 1024
 """Bytes waiting for one bridge at which its connection is given up: it is read anew when it is back."""
 PROBE_TIME = 2.0
@@ -44,11 +46,13 @@ ACCEPTED = 16
 
 
 class Connection:
-    """A socket and its session.  `up` is the event that tells of it, `known` whether the machine has taken it in."""
+    """A socket and its session.  `turn` is its place in a round of the clock, `up` the event that tells of it, and
+    `known` whether the machine has taken it in."""
 
-    def __init__(self, sock: socket.socket, session: Session) -> None:
+    def __init__(self, sock: socket.socket, session: Session, turn: int) -> None:
         self.sock = sock
         self.session = session
+        self.turn = turn
         self.queue: list[bytes] = []
         self.queued = 0
         self.wake = hub.Event()
@@ -151,7 +155,7 @@ class OpenFlowServer:
                     hub.sleep(0.5)  # out of file descriptors, most likely
                 continue
             address = peer[0].removeprefix("::ffff:").partition("%")[0]
-            connection = Connection(sock, Session(address, self._reactive, time.monotonic()))
+            connection = Connection(sock, Session(address, self._reactive, time.monotonic()), number % ROUND)
             self._connections.add(connection)
             hub.spawn(self._write, connection)
             hub.spawn(self._read, connection)
@@ -196,13 +200,18 @@ class OpenFlowServer:
             connection.close(str(error))
 
     def _clock(self) -> None:
+        """A session that waits to read its bridge again is looked at every TICK, the others once in a ROUND."""
+        turn = 0
         while True:
             asked = time.monotonic()
             hub.sleep(TICK)
             now = time.monotonic()
             if now - asked - TICK > LATE:
                 continue  # what came meanwhile is heard before the next tick
+            turn = (turn + 1) % ROUND
             for connection in list(self._connections):
+                if connection.turn != turn and not connection.session.due:
+                    continue
                 try:
                     connection.session.tick(now)
                     connection.flush()
