@@ -1,0 +1,22 @@
+"""Who asks: what identity says of the one whose request it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """`roles` are lower-case role names, implied ones included.  `project_id` is '' for an unscoped caller.
+
+    `is_admin` is what policy's `context_is_admin` says of the caller: it may act for any project.
+    """
+
+    user_id: str = ""
+    project_id: str = ""
+    roles: frozenset[str] = frozenset()
+    is_admin: bool = False
+
+
+NOBODY = Caller(is_admin=True)
+"""Where nobody is asked who they are (`auth_strategy = none`), and the controller itself."""
