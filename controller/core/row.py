@@ -58,6 +58,7 @@ class Kind:
     loud: tuple[str, ...]
     loud_values: Callable[[Any], Any]
     attributes: tuple[tuple[str, Attribute], ...]
+    private: bool = False
 
 
 KINDS: dict[str, type] = {}
@@ -104,8 +105,13 @@ def key_of(row: Any) -> Any:
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field, attr, quiet))
-def row(*, key: str | tuple[str, ...], indexes: Iterable[Index] = (), store: bool = False) -> Callable[[type], type]:
-    """Make a frozen row class.  `store=True`: a *configured* row, kept in SQL; otherwise it lives in memory only."""
+def row(
+    *, key: str | tuple[str, ...], indexes: Iterable[Index] = (), store: bool = False, private: bool = False
+) -> Callable[[type], type]:
+    """Make a frozen row class.  `store=True`: a *configured* row, kept in SQL; otherwise it lives in memory only.
+
+    `private=True`: it holds what must stay between the store and identity; recordings leave it out.
+    """
     names = (key,) if isinstance(key, str) else tuple(key)
 
     def decorate(cls: type) -> type:
@@ -121,11 +127,18 @@ def row(*, key: str | tuple[str, ...], indexes: Iterable[Index] = (), store: boo
             loud=loud,
             loud_values=attrgetter(*loud),
             attributes=tuple((f.name, f.metadata["attr"]) for f in declared if "attr" in f.metadata),
+            private=private,
         )
         KINDS[made.__name__] = made
         return cast(type, made)
 
     return decorate
+
+
+def is_private(cls: type) -> bool:
+    """Whether it is a row class whose rows recordings leave out."""
+    kind: Kind | None = getattr(cls, "ROW", None)
+    return kind is not None and kind.private
 
 
 def changes_flows(old: Any, new: Any) -> bool:
