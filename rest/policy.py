@@ -100,19 +100,26 @@ ALLOW_ALL: Rules = AllowAll()
 class Policy:
     """The default rules, an operator's file over them, and the verdicts given so far.
 
-    `file` is the path of a policy.yaml; it is looked at again at most once a second, and a file that can't be used then
+    `more` are rules of extensions.  `file` is the path of a policy.yaml; it is looked at again at most once a second, and a file that can't be used then
     changes nothing and is told in the log.  Raises PolicyError when it can't be used at the start.
 
     `lookups` counts the questions that depend on a target, `evaluations` the times that a rule was worked out.
     """
 
-    def __init__(self, file: str | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        file: str | None = None,
+        more: Iterable[oslo.RuleDefault | Default] = (),
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.lookups = 0
         self.evaluations = 0
-        self.generation = 0
+        self._generation = 0
         self._file = file
         self._clock = clock
         self._defaults = dict(policies.DEFAULTS)
+        self._defaults |= self._new(more)
         self._enforcer = oslo.Enforcer(cfg.ConfigOpts(), use_conf=False, default_rule=DEFAULT_RULE)
         self._verdicts: dict[Any, bool] = {}
         self._reads: dict[str, tuple[str, ...] | None] = {}
@@ -120,6 +127,12 @@ class Policy:
         self._stamp = self._stat()
         self._looked = clock()
         self._load()
+
+    @property
+    def generation(self) -> int:
+        """Grows when rules change: what was derived from them must be derived again."""
+        self._follow()
+        return self._generation
 
     # -- questions ----------------------------------------------------------------------------------------------------
 
@@ -162,20 +175,22 @@ class Policy:
 
     def register(self, defaults: Iterable[oslo.RuleDefault | Default]) -> None:
         """Add the default rules of an extension.  Raises PolicyError for a name that is taken or a bad rule."""
-        more = [
-            (rule.name, rule.check_str) if isinstance(rule, oslo.RuleDefault) else (rule[0], rule[1])
-            for rule in defaults
-        ]
-        taken = sorted(name for name, check in more if self._defaults.get(name, check) != check)
-        if taken:
-            raise PolicyError(f"policy: the rule {taken[0]} is declared already")
+        more = self._new(defaults)
         before = self._defaults
-        self._defaults = before | dict(more)
+        self._defaults = before | more
         try:
             self._load()
         except PolicyError:
             self._defaults = before
             raise
+
+    def _new(self, defaults: Iterable[oslo.RuleDefault | Default]) -> dict[str, str]:
+        pairs = ((d.name, d.check_str) if isinstance(d, oslo.RuleDefault) else (d[0], d[1]) for d in defaults)
+        more = dict(pairs)
+        for name, check in more.items():
+            if self._defaults.get(name, check) != check:
+                raise PolicyError(f"policy: the rule {name} is declared already")
+        return more
 
     # -- verdicts -----------------------------------------------------------------------------------------------------
 
@@ -238,7 +253,7 @@ class Policy:
         self._verdicts.clear()
         self._reads.clear()
         self._forgone.clear()
-        self.generation += 1
+        self._generation += 1
 
 
 def credentials(caller: Caller) -> dict[str, Any]:

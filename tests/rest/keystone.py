@@ -1,4 +1,4 @@
-"""A client of the built-in identity as one callable, over the real store on an embedded database, with its own clock."""
+"""A client of the built-in identity as one callable, over the real store on an embedded database, with a clock."""
 
 from __future__ import annotations
 
