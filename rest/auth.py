@@ -16,6 +16,8 @@ from controller.core.accounts import KINDS, roles_of
 from controller.core.caller import NOBODY, Caller
 from controller.core.kept import Kept
 from controller.core.net import Change, Net
+from controller.core.plans import checks
+from rest.errors import ApiError
 from rest.identity.tokens import InvalidToken, Token, Tokens
 from rest.policy import Rules
 
@@ -30,28 +32,26 @@ PACE = 1.0
 """Seconds after which other processes' changes of accounts are looked for again."""
 
 
-class Unauthorized(Exception):
-    """Nobody we know.  The answer is `document()` as JSON with the status and headers of this exception."""
+class Unauthorized(ApiError):
+    """Nobody we know: 401 in Keystone's form, with `WWW-Authenticate` in the headers."""
 
-    status = 401
-    title = "Unauthorized"
-    message = "The request you have made requires authentication."
+    STATUS = 401
+    TITLE = "Unauthorized"
+    MESSAGE = "The request you have made requires authentication."
 
     def __init__(self, headers: Mapping[str, str] = MappingProxyType({})) -> None:
-        super().__init__(self.message)
-        self.headers = dict(headers)
+        super().__init__(self.STATUS, self.TITLE, self.MESSAGE, headers)
 
-    def document(self) -> dict[str, Any]:
-        """The body, in Keystone's form."""
-        return {"error": {"code": self.status, "title": self.title, "message": self.message}}
+    def document(self) -> dict[str, object]:
+        return {"error": {"code": self.status, "title": self.type, "message": self.message}}
 
 
 class IdentityUnavailable(Unauthorized):
-    """The identity service can't be asked now, so nobody can be told from anybody."""
+    """The identity service can't be asked now, so nobody can be told from anybody: 503."""
 
-    status = 503
-    title = "Service Unavailable"
-    message = "The identity service does not answer; try again later."
+    STATUS = 503
+    TITLE = "Service Unavailable"
+    MESSAGE = "The identity service does not answer; try again later."
 
 
 class Authenticator(Protocol):
@@ -64,21 +64,33 @@ def is_public(path: str) -> bool:
     return path in PUBLIC
 
 
+class Open:
+    """Another authenticator, which is not asked about public paths: whoever reads those is nobody."""
+
+    def __init__(self, inner: Authenticator) -> None:
+        self._inner = inner
+        self._nobody = Caller()
+
+    def authenticate(self, environ: Environ) -> Caller:
+        return self._nobody if is_public(environ.get("PATH_INFO", "")) else self._inner.authenticate(environ)
+
+
 class Trusting:
     """`auth_strategy = none`: everybody is an administrator, of the project that the request names."""
 
     def __init__(self) -> None:
-        self._callers = Kept(lambda project: replace(NOBODY, project_id=project), REMEMBERED)
+        self._callers = Kept(_administrator, REMEMBERED)
 
     def authenticate(self, environ: Environ) -> Caller:
-        """The project is what X-Project-Id (or X-Tenant-Id) says, '' without; no other header is believed."""
-        project = environ.get("HTTP_X_PROJECT_ID") or environ.get("HTTP_X_TENANT_ID") or ""
-        return self._callers[_text(project)]
+        """The project is what X-Project-Id (or X-Tenant-Id) says, '' without; no other header is believed.  Raises
+        Refusal for a value that is no project id."""
+        given = environ.get("HTTP_X_PROJECT_ID") or environ.get("HTTP_X_TENANT_ID") or ""
+        caller: Caller = self._callers[given]
+        return caller
 
 
-def _text(header: str) -> str:
-    """A header as the client wrote it, in UTF-8."""
-    return header.encode("latin-1").decode("utf-8", "replace")
+def _administrator(project: str) -> Caller:
+    return replace(NOBODY, project_id=checks.check("string", "project_id", project))
 
 
 class Store(Protocol):

@@ -52,7 +52,7 @@ ABSENT = "\0absent"
 
 
 class Rules(Protocol):
-    """What the API asks of policy.  `generation` grows when a rule changes."""
+    """What identity and the API ask of policy.  `generation` grows when a rule changes."""
 
     @property
     def generation(self) -> int: ...
@@ -70,38 +70,12 @@ class Rules(Protocol):
     def register(self, defaults: Iterable[oslo.RuleDefault | Default]) -> None: ...
 
 
-class AllowAll:
-    """The policy of `auth_strategy = none`: everybody may do everything."""
-
-    generation = 0
-
-    def allows(self, rule: str, caller: Caller, target: Mapping[str, Any]) -> bool:
-        return True
-
-    def always(self, rule: str, caller: Caller) -> bool:
-        return True
-
-    def never(self, rule: str, caller: Caller) -> bool:
-        return False
-
-    def admin(self, caller: Caller) -> bool:
-        return True
-
-    def has(self, rule: str) -> bool:
-        return False
-
-    def register(self, defaults: Iterable[oslo.RuleDefault | Default]) -> None:
-        return None
-
-
-ALLOW_ALL: Rules = AllowAll()
-
-
 class Policy:
     """The default rules, an operator's file over them, and the verdicts given so far.
 
-    `more` are rules of extensions.  `file` is the path of a policy.yaml; it is looked at again at most once a second, and a file that can't be used then
-    changes nothing and is told in the log.  Raises PolicyError when it can't be used at the start.
+    `more` are rules of extensions.  `file` is the path of a policy.yaml; it is looked at again at most once a second,
+    and a file that can't be used then changes nothing and is told in the log.  Raises PolicyError when it can't be used
+    at the start.
 
     `lookups` counts the questions that depend on a target, `evaluations` the times that a rule was worked out.
     """

@@ -6,7 +6,7 @@ not served here.
 
 from __future__ import annotations
 
-from rest.policies import base, networks, operators, pools, ports, qos, routers, security_groups, trunks
+from rest.policies import base, networks, operators, ours, pools, ports, qos, routers, security_groups, trunks
 
 DEFAULTS: tuple[tuple[str, str], ...] = (
     *base.RULES,
@@ -18,5 +18,6 @@ DEFAULTS: tuple[tuple[str, str], ...] = (
     *qos.RULES,
     *trunks.RULES,
     *operators.RULES,
+    *ours.RULES,
 )
 """(name, check) of every rule."""

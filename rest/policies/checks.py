@@ -42,7 +42,8 @@ class FieldCheck(oslo.Check):
         self._pattern = re.compile(value[1:]) if value.startswith("~") else None
 
     def __call__(self, target: Mapping[str, Any], creds: Any, enforcer: Any, current_rule: str | None = None) -> bool:
-        found = next((target[name] for name in self.reads if name in target), None)
+        known = [target[name] for name in self.reads if name in target]
+        found = next((value for value in known if value), next(iter(known), None))
         if found is None:
             return False
         if self._pattern is not None:

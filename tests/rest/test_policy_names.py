@@ -15,8 +15,8 @@ from rest.policies.checks import reads_of
 from rest.policy import Policy, credentials
 
 NEUTRON = json.loads((Path(__file__).parent / "neutron29_policies.json").read_text())
-OURS_TOO = {"context_can_set_project_id"}
-"""Neutron has it elsewhere (neutron-lib) and with the same default, `!`."""
+OURS_TOO = {"context_can_set_project_id", "patchbay_inspect"}
+"""Neutron has the first elsewhere (neutron-lib), with the same default, `!`; the other is about what only we have."""
 
 MINE, OTHERS = "mine", "others"
 ROLES = (
