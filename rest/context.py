@@ -14,7 +14,7 @@ from controller.core.plan import Draft, Plan
 from controller.core.resource import Extension
 from controller.core.resource_set import ResourceSet
 from controller.core.settings import Settings
-from rest.access import Access
+from rest.access import Access, Policy
 from rest.views import Views
 
 
@@ -72,14 +72,16 @@ class Context:
     store: Store
     settings: Settings
     resources: ResourceSet
-    access: Access
+    policy: Policy
     extensions: tuple[Extension, ...]
     inspector: Inspector | None = None
     body_limit: int = 1024 * 1024
     views: Views = field(init=False)
+    access: Access = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "views", Views(self.store.net, self.resources))
+        object.__setattr__(self, "access", Access(self.policy, self.store.net, self.resources, self.views))
         self.store.subscribe(self.views.forget)
 
     @property

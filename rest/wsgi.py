@@ -15,10 +15,11 @@ from controller.core.plan import Refusal
 from controller.core.resources import declare
 from controller.core.settings import Settings
 from rest import errors, routes
-from rest.access import Access, Policy, Unlimited
+from rest.access import Policy, Unlimited
 from rest.auth import Trusting
 from rest.context import Answer, Call, Context, Inspector, Store
 from rest.extensions import EXTENSIONS
+from rest.policies.usual import usual_rules
 
 BODY_LIMIT = 1024 * 1024
 """Bytes that a request body may have."""
@@ -50,8 +51,10 @@ def application(
     """
     apps = tuple(apps)
     extensions = sorted({*EXTENSIONS, *(extension for app in apps for extension in app.extensions)})
-    resources, access = declare(settings, apps), Access(policy or Unlimited(), store.net)
-    context = Context(store, settings, resources, access, tuple(extensions), inspector, body_limit)
+    resources, policy = declare(settings, apps), policy or Unlimited()
+    policy.register([rule for app in apps for rule in app.policies])
+    policy.register(usual_rules(resources, policy.has))
+    context = Context(store, settings, resources, policy, tuple(extensions), inspector, body_limit)
     who = authenticate or Trusting().authenticate
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
