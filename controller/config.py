@@ -14,7 +14,9 @@ from typing import Any
 from oslo_config import cfg
 from oslo_config.iniparser import ParseError
 
+from controller import config_access
 from controller import config_types as types
+from controller.config_access import AccessSettings
 from controller.config_types import Address
 from controller.core.settings import HostSettings, Settings
 
@@ -38,6 +40,7 @@ class Config:
     log_level: str
     max_body_size: int
     settings: Settings
+    access: AccessSettings = AccessSettings()
 
 
 def _option(name: str, default: str, read: Callable[[str], Any], help: str) -> cfg.Opt:
@@ -73,7 +76,10 @@ SECTIONS: dict[str, tuple[cfg.Opt, ...]] = {
         _option(
             "max_body_size", "1048576", types.number(1024, 2**30, "bytes"), "Longest accepted request body, in bytes."
         ),
+        *(_option(*declared) for declared in config_access.API),
     ),
+    "identity": tuple(_option(*declared) for declared in config_access.IDENTITY),
+    "oslo_policy": tuple(_option(*declared) for declared in config_access.OSLO_POLICY),
     "openflow": (
         _option("listen", "127.0.0.1:6653", types.address, "HOST:PORT that bridges connect to; [::1]:6653 for IPv6."),
     ),
@@ -145,6 +151,8 @@ HOST_OPTIONS = (
 OVERRIDES = {
     "database": ("database", "connection"),
     "rest": ("api", "listen"),
+    "auth": ("api", "auth_strategy"),
+    "identity": ("identity", "listen"),
     "openflow": ("openflow", "listen"),
     "ovsdb": ("ovsdb", "listen"),
     "log_level": ("DEFAULT", "log_level"),
@@ -168,7 +176,7 @@ def load(path: str | None, overrides: Mapping[str, Any]) -> Config:
             _override(conf, name, value)
     values = {section: dict(_read(conf, path, section, declared)) for section, declared in options.items()}
     _check_hosts(path, values)
-    return _config(values)
+    return _config(path, values)
 
 
 def _parse(path: str) -> dict[str, dict[str, list[str]]]:
@@ -190,8 +198,10 @@ def _known_options(path: str | None, sections: Values) -> dict[str, tuple[cfg.Op
     for section, given in sections.items():
         if section.startswith(HOST) and section != HOST:
             options[section] = HOST_OPTIONS
+        elif section == config_access.KEYSTONE:
+            continue
         elif section not in SECTIONS:
-            known = ", ".join(f"[{name}]" for name in (*SECTIONS, "host:NAME"))
+            known = ", ".join(f"[{name}]" for name in (*SECTIONS, config_access.KEYSTONE, "host:NAME"))
             raise ConfigError(f"{path}: [{section}]: unknown section; there are {known}")
         names = [option.name for option in options[section]]
         for name in given:
@@ -229,7 +239,7 @@ def _check_hosts(path: str | None, values: Values) -> None:
                 raise ConfigError(f"{path}: [{section}] dpids: {dpid:#018x} is in [{owners[dpid]}] already")
 
 
-def _config(values: Values) -> Config:
+def _config(path: str | None, values: Values) -> Config:
     return Config(
         database=values["database"]["connection"],
         rest=values["api"]["listen"],
@@ -238,6 +248,7 @@ def _config(values: Values) -> Config:
         log_level=values["DEFAULT"]["log_level"],
         max_body_size=values["api"]["max_body_size"],
         settings=_settings(values),
+        access=config_access.read(path, values),
     )
 
 
@@ -270,6 +281,7 @@ def sample() -> str:
     for section, options in SECTIONS.items():
         parts.append(f"[{section}]\n")
         parts.extend(_sample_option(option, option.default) for option in options)
+    parts.append(SAMPLE_KEYSTONE)
     parts.append(SAMPLE_HOST)
     parts.extend(_sample_option(option, SAMPLE_HOST_VALUES[option.name]) for option in HOST_OPTIONS)
     return "\n".join(parts)
@@ -283,6 +295,19 @@ def _sample_option(option: cfg.Opt, value: str) -> str:
 SAMPLE_HEAD = """\
 # Patchbay's configuration.  Every option is shown with its default; take the # away to change one.
 # Generated from controller/config.py:  python -m controller.config > etc/patchbay.ini.sample
+"""
+
+SAMPLE_KEYSTONE = """\
+# What keystonemiddleware needs for auth_strategy = keystone; all of its options can be given here.
+#[keystone_authtoken]
+#www_authenticate_uri = http://192.0.2.1:5000
+#auth_type = password
+#auth_url = http://192.0.2.1:5000
+#username = patchbay
+#password = PASSWORD
+#project_name = service
+#user_domain_name = Default
+#project_domain_name = Default
 """
 
 SAMPLE_HOST = """\

@@ -12,15 +12,18 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TextIO
 
 import eventlet
+import eventlet.tpool
 from eventlet import wsgi
 from os_ken.lib import hub
 
+from controller import identity
 from controller.config import Config, ConfigError, load
 from controller.core import app
 from controller.core.inspect import Inspector
@@ -33,6 +36,9 @@ from controller.io.openflow.encode import digest
 from controller.io.openflow.server import OpenFlowServer
 from controller.io.ovsdb import OvsdbServer
 from controller.io.store import Store, StoreError, Unavailable
+from rest.identity.passwords import Run
+from rest.identity.wsgi import mounted
+from rest.policy import PolicyError
 from rest.wsgi import application
 
 LOG = logging.getLogger("patchbay")
@@ -40,6 +46,8 @@ LOG = logging.getLogger("patchbay")
 COLLECT = (100_000, 50, 100)
 """When to look for garbage in cycles: rarely.  Rows, units and flows are many, live long and have none, and looking
 through them at Python's own rate takes as long as making them."""
+HASHING = 4
+"""Passwords checked at once at most: each takes 64 MiB while it is."""
 FILES = 65536
 """Open files to ask for: a host takes three or four."""
 
@@ -50,14 +58,14 @@ class CannotStart(Exception):
 
 def serve(options: argparse.Namespace) -> int:
     """Run the controller until SIGTERM or SIGINT; returns 0, or 2 when it can't start."""
-    names = ("database", "rest", "openflow", "ovsdb", "log_level")
+    names = ("database", "rest", "openflow", "ovsdb", "log_level", "auth", "identity")
     with ExitStack() as stack:
         try:
             config = load(options.config, {name: getattr(options, name) for name in names})
             logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
             logging.getLogger("alembic").setLevel(max(logging.WARNING, logging.getLevelName(config.log_level)))
             stopped = _start(config, options.record, stack)
-        except (CannotStart, ConfigError, StoreError) as error:
+        except (CannotStart, ConfigError, PolicyError, StoreError) as error:
             print(f"patchbay: {error}", file=sys.stderr)
             return 2
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -84,19 +92,27 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     stack.callback(ovsdb.stop)
     listener = _listening("REST", config.rest, lambda where: _listen(config.rest))
     stack.callback(listener.close)
+    access = identity.access(config, store, [rule for feature in apps for rule in feature.policies], run=_in_a_thread())
     serving = application(
         store,
         config.settings,
         Inspector(machine),
         apps=apps,
+        authenticate=access.authenticate,
+        policy=access.policy,
         unavailable=Unavailable,
         body_limit=config.max_body_size,
     )
+    if access.identity is not None:
+        serving = mounted(identity.MOUNT, access.identity, serving)
+        beside = _listening("Identity", config.access.listen, lambda where: _listen(config.access.listen))
+        stack.callback(beside.close)
+        hub.spawn(wsgi.server, beside, access.identity, log_output=False, keepalive=True, max_size=256)
     gc.collect()
     gc.freeze()
     loop.start()
     hub.spawn(wsgi.server, listener, serving, log_output=False, keepalive=True, max_size=1024)
-    _announce(config, store.revision)
+    _announce(config, store.revision, access.password)
     return hub.Event()
 
 
@@ -139,6 +155,29 @@ def _listening(name: str, address: Any, start: Any) -> Any:
         raise CannotStart(f"{name} can't listen on {address}: {os.strerror(error.errno or 0)}") from None
 
 
+def _in_a_thread() -> Run:
+    """What has work done in a thread of its own, a few at a time, while everybody else gets on."""
+    places = eventlet.semaphore.Semaphore(HASHING)
+
+    def run(work: Callable[[], Any]) -> Any:
+        with places:
+            return eventlet.tpool.execute(work)
+
+    return run
+
+
+def _about_identity(config: Config, password: str) -> str:
+    match config.access.strategy:
+        case "builtin":
+            text = f"  Identity  http://{config.access.listen}/v3\n"
+            first = f"            user admin, project admin, password {password} (this is shown only once)\n"
+            return text + (first if password else "")
+        case "keystone":
+            return "            tokens are checked by [keystone_authtoken]\n"
+        case _:
+            return "            WITHOUT AUTHENTICATION: see [api] auth_strategy\n"
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
@@ -146,15 +185,15 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _announce(config: Config, revision: int) -> None:
+def _announce(config: Config, revision: int, password: str) -> None:
     """One screen: what listens where, and how a host joins."""
-    if not _is_loopback(config.rest.host):
+    if config.access.strategy == "none" and not _is_loopback(config.rest.host):
         LOG.warning("REST listens on %s WITHOUT AUTHENTICATION: whoever reaches it rules the network", config.rest)
     host = config.ovsdb.host if config.ovsdb.host not in ("", "0.0.0.0", "::") else "CONTROLLER"
     print(
         f"""Patchbay is running (revision {revision}, {config.database})
   REST      http://{config.rest}/v2.0/
-  OpenFlow  tcp:{config.openflow}
+{_about_identity(config, password)}  OpenFlow  tcp:{config.openflow}
   OVSDB     tcp:{config.ovsdb}
 To join a host, run there (local_ip: its tunnel address; bridge_mappings: only for VLAN and flat networks):
   ovs-vsctl set Open_vSwitch . external_ids:hostname=$(hostname) \\

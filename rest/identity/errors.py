@@ -51,3 +51,7 @@ def no_such_path() -> IdentityError:
 
 def unavailable() -> IdentityError:
     return IdentityError(503, "The database is not available; nothing was changed, try again later.")
+
+
+def bug() -> IdentityError:
+    return IdentityError(500, "An unexpected error prevented the server from fulfilling your request.")

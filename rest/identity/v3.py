@@ -165,12 +165,16 @@ def revoke(ask: Ask, project: str, user: str, role: str) -> Reply:
     return Reply(204)
 
 
+_OTHER_ASSIGNMENTS = frozenset({"group.id", "scope.system", "scope.domain.id", "scope.OS-INHERIT:inherited_to"})
+"""Filters for assignments of kinds that there are none of."""
+
+
 def list_assignments(ask: Ask) -> Reply:
     """GET /v3/role_assignments: filters `user.id`, `scope.project.id`, `role.id`; `effective` shows implied roles,
     `include_names` names."""
     query = ask.filters("user.id", "scope.project.id", "role.id")
     ask.require("list_role_assignments", own=query.get("user.id") == ask.token.user_id)
-    if {"group.id", "scope.system", "scope.domain.id", "scope.OS-INHERIT:inherited_to"} & ask.request.GET.keys():
+    if _OTHER_ASSIGNMENTS.intersection(ask.request.GET):
         return Reply(200, documents.listed(ask.base, "role_assignments", []))
     found = []
     for row in sorted(ask.net.all(RoleAssignment), key=lambda row: (row.project_id, row.user_id, row.role)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -16,6 +17,8 @@ from rest.identity.asking import Ask, Reply, Service, Store
 from rest.identity.endpoints import Endpoints
 from rest.identity.passwords import Passwords
 from rest.identity.tokens import Tokens
+
+LOG = logging.getLogger("patchbay.identity")
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -75,6 +78,9 @@ def application(
             reply = _failed(errors.bad_request("The path and the query must be UTF-8."), request)
         except unavailable:
             reply = _failed(errors.unavailable(), request)
+        except Exception:
+            LOG.exception("%s: a bug in identity", request_id)
+            reply = _failed(errors.bug(), request)
         response = _response(reply)
         response.headers["X-Openstack-Request-Id"] = request_id
         written: Iterable[bytes] = response(environ, start_response)

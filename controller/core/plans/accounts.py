@@ -160,10 +160,13 @@ def revoke_token(draft: Draft, audit_id: str, expires: int, now: int) -> None:
 def rotate_key(draft: Draft, secret: str, now: int, token_seconds: int) -> TokenKey:
     """A new key signs from now on; keys that no valid token can be from are removed.
 
-    A key's last token was signed when its successor was made, and lives `token_seconds` from then.
+    A key's last token was signed when its successor was made, and lives `token_seconds` from then.  Refuses before the
+    first start, which makes the first key and the user admin.
     """
     keys = sorted(draft.all(TokenKey), key=lambda key: key.number)
+    if not keys:
+        raise Refusal("NotFound", "There is no key yet: the controller makes the first one when it starts.", 404)
     for key, successor in zip(keys, keys[1:], strict=False):
         if successor.created + token_seconds < now:
             draft.remove(key)
-    return draft.put(TokenKey(keys[-1].number + 1 if keys else 1, secret, now))
+    return draft.put(TokenKey(keys[-1].number + 1, secret, now))
