@@ -103,6 +103,8 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
         unavailable=Unavailable,
         body_limit=config.max_body_size,
     )
+    if access.policy is not None:
+        access.policy.complete()  # the application has registered its rules
     if access.identity is not None:
         serving = mounted(identity.MOUNT, access.identity, serving)
         beside = _listening("Identity", config.access.listen, lambda where: _listen(config.access.listen))
