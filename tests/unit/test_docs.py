@@ -28,7 +28,7 @@ INLINE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 POINTER = re.compile(r"([\w/]+\.py):([A-Za-z_][\w.]*)")
 PATH = re.compile(r"[\w./*-]+/[\w./*-]*|[\w-]+\.(?:py|md|ini|cfg|toml)")
-COMMAND = re.compile(r"(?:^|[\s/`(])patchbay +([a-z]+)((?: +[^\s|;&>)]+)*)")
+COMMAND = re.compile(r"(?:^|(?<!--os-cloud)[\s/`(])patchbay +([a-z]+)((?: +[^\s|;&>)]+)*)")
 TREE_LINE = re.compile(r"^( *)((?:[\w./]+ )*[\w./]+)(?:  |$)")
 
 
