@@ -11,6 +11,8 @@ import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
+from controller import credentials
+
 
 class Unanswered(Exception):
     """The controller did not answer, or refused; the text is for the person who asked."""
@@ -20,9 +22,12 @@ def ask(url: str, *path: str, method: str = "GET") -> Any:
     """GET (or DELETE) /patchbay/v1/<path> of a controller; returns the JSON, or None.  Raises Unanswered."""
     address = "/".join([url.rstrip("/"), "patchbay/v1", *(urllib.parse.quote(part, safe="") for part in path)])
     try:
-        with urllib.request.urlopen(urllib.request.Request(address, method=method), timeout=30) as answer:
+        request = urllib.request.Request(address, method=method, headers=credentials.headers())
+        with urllib.request.urlopen(request, timeout=30) as answer:
             text = answer.read()
             return json.loads(text) if text else None
+    except credentials.NoToken as error:
+        raise Unanswered(str(error)) from None
     except urllib.error.HTTPError as error:
         raise Unanswered(_message(error)) from None
     except (urllib.error.URLError, OSError, ValueError) as error:
@@ -31,6 +36,8 @@ def ask(url: str, *path: str, method: str = "GET") -> Any:
 
 
 def _message(error: urllib.error.HTTPError) -> str:
+    if error.code == 401:
+        return f"the controller asks who you are: {credentials.WANTED}"
     try:
         return str(json.load(error)["NeutronError"]["message"])
     except (ValueError, KeyError, TypeError):
