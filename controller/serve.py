@@ -85,7 +85,7 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     kinds: list[Any] = list(KINDS.values())
     rows = [row for kind in kinds if kind.ROW.store for row in store.net.all(kind)]
     machine = Machine(apps, config.settings, rows, digest)
-    loop = Loop(machine, store, Unavailable, _recording(record, config, rows, stack))
+    loop = Loop(machine, store, Unavailable, _recording(record, config, rows))
     loop.openflow = openflow = _listening("OpenFlow", config.openflow, lambda where: _openflow(where, loop))
     stack.callback(openflow.stop)
     loop.ovsdb = ovsdb = _listening("OVSDB", config.ovsdb, lambda where: _ovsdb(where, loop))
@@ -118,17 +118,17 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     return hub.Event()
 
 
-def _recording(path: str | None, config: Config, rows: list[Any], stack: ExitStack) -> TextIO | None:
+def _recording(path: str | None, config: Config, rows: list[Any]) -> TextIO | None:
     if path is None:
         return None
     try:
-        file = Path(path).open("w", encoding="utf-8")  # noqa: SIM115  (closed with the stack)
+        file = Path(path).open("w", encoding="utf-8")  # noqa: SIM115  (open to the end: the loop writes while we stop)
     except OSError as error:
         raise CannotStart(f"--record {path}: {error.strerror}") from None
-    stack.callback(file.close)
     for row in (config.settings, *rows):
         write_event(file, row)
     file.write("\n")
+    file.flush()
     return file
 
 
