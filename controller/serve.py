@@ -76,7 +76,7 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     stack.callback(store.close)
     kinds: list[Any] = list(KINDS.values())
     rows = [row for kind in kinds if kind.ROW.store for row in store.net.all(kind)]
-    machine = Machine(apps, config.settings, rows, digest)
+    machine = Machine(apps, config.settings, rows, digest, store.revision)
     loop = Loop(machine, store, Unavailable, _recording(record, config, rows, stack))
     loop.openflow = openflow = _listening("OpenFlow", config.openflow, lambda where: _openflow(where, loop))
     stack.callback(openflow.stop)
@@ -84,9 +84,8 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     stack.callback(ovsdb.stop)
     listener = _listening("REST", config.rest, lambda where: _listen(config.rest))
     stack.callback(listener.close)
-    serving = application(
-        store, config.settings, Inspector(machine), unavailable=Unavailable, body_limit=config.max_body_size
-    )
+    inspector = Inspector(machine, loop.waiting.wait)
+    serving = application(store, config.settings, inspector, unavailable=Unavailable, body_limit=config.max_body_size)
     gc.collect()
     gc.freeze()
     loop.start()

@@ -13,7 +13,7 @@ from controller.core.net import Net
 from controller.core.plan import Draft, Plan, Refusal
 from controller.core.plans import wiring
 from controller.core.plans.refusals import bad_resource, not_found
-from rest import body, errors, extensions, query
+from rest import body, convergence, errors, extensions, query
 from rest.resource import Resource, Views
 
 
@@ -21,6 +21,7 @@ class Store(Protocol):
     """What this API needs of the store."""
 
     net: Net
+    revision: int
 
     def execute(self, plan: Plan, *, who: str, request_id: str = "") -> Any:
         """Run the plan and commit it: an outcome with a `result`.  Raises what the plan raises."""
@@ -36,6 +37,7 @@ class Inspector(Protocol):
     def flows(self, switch: str) -> Any: ...
     def explain(self, switch: str, flow: str) -> Any: ...
     def status(self) -> Any: ...
+    def convergence(self, revision: int, wait: float, connected: bool) -> Any: ...
 
 
 class Answer(NamedTuple):
@@ -83,6 +85,8 @@ class Routes:
             return self._read_only(call, lambda: self._resource_document(call.request))
         if parts[1] == "extensions":
             return self._read_only(call, lambda: _extensions(parts[2:]))
+        if parts[1:] == ["convergence"] and (asked := self._inspector) is not None:
+            return self._read_only(call, lambda: convergence.answer(call.request, asked, lambda: self._store.revision))
         resource = self._resources.get(parts[1])
         if resource is None or len(parts) > 3:
             raise errors.no_such_path()
