@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import given
 
+from controller.core.events import SwitchDown
 from controller.core.inspect import Inspector
 from controller.core.model import Host
 from tests import strategies as s
@@ -36,12 +37,21 @@ class Watch:
         known = {dpid for host in machine.net.all(Host) for _, dpid in host.bridges}
         for dpid in known:
             acknowledged = machine.convergence.acknowledged(dpid)
-            if dpid not in world.connected() or not acknowledged:
+            if dpid not in world.connected() or not acknowledged or self._broken(dpid):
                 continue
             since = next(n for n, (revision, _) in enumerate(self.moments) if revision >= acknowledged)
             held = _lasting(world.bridge(dpid).switch.flows)
             assert held in [wanted.get(dpid, frozenset()) for _, wanted in self.moments[since:]]
             self.checked += 1
+        self._agree(known)
+
+    def _broken(self, dpid: int) -> bool:
+        """Whether its connection has gone and the machine has yet to hear of it: what it sends may go anywhere."""
+        return any(isinstance(event, SwitchDown) and event.dpid == dpid for event in self.world.events)
+
+    def _agree(self, known: set[int]) -> None:
+        """What is said of all switches is what is said of each."""
+        machine = self.world.machine
         least = [machine.convergence.acknowledged(dpid) for dpid in known]
         here = all(not machine.convergence.away(dpid) for dpid in known)
         for revision in {machine.revision, *least}:
