@@ -197,7 +197,7 @@ def _progress(found: Any) -> str:
     """How far a revision has come, in one line."""
     counts = found["counts"]
     line = f"revision {found['revision']}: {counts['done'] + counts['refused']} of {sum(counts.values())} switches"
-    behind = [switch["name"] for switch in found["switches"] if switch["state"] in ("pending", "away")]
+    behind = [switch["name"] for switch in found.get("switches", ()) if switch["state"] in ("pending", "away")]
     if behind:
         more = f" and {len(behind) - NAMED} more" if len(behind) > NAMED else ""
         line += f"; not {', '.join(behind[:NAMED])}{more}"
@@ -212,7 +212,7 @@ def _reasons(found: Any) -> list[str]:
         "refused": "refused flows: see `patchbay faults`",
     }
     unknown = [] if found["known"] else ["the controller has yet to take the revision in"]
-    return unknown + [f"{s['name']} {because[s['state']].format(s['acknowledged'])}" for s in found["switches"]]
+    return unknown + [f"{s['name']} {because[s['state']].format(s['acknowledged'])}" for s in found.get("switches", ())]
 
 
 def pipeline(options: argparse.Namespace) -> int:

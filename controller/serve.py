@@ -84,8 +84,14 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     stack.callback(ovsdb.stop)
     listener = _listening("REST", config.rest, lambda where: _listen(config.rest))
     stack.callback(listener.close)
-    inspector = Inspector(machine, loop.waiting.wait)
-    serving = application(store, config.settings, inspector, unavailable=Unavailable, body_limit=config.max_body_size)
+    serving = application(
+        store,
+        config.settings,
+        Inspector(machine, loop.waiting.wait),
+        apps=apps,
+        unavailable=Unavailable,
+        body_limit=config.max_body_size,
+    )
     gc.collect()
     gc.freeze()
     loop.start()

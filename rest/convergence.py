@@ -7,40 +7,39 @@ Every write's answer says which revision it became.  `?revision=N` is the one as
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable
-from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
-from webob import Request
-
-from rest.errors import ApiError, bad_request
+from rest import errors, inspection
+from rest.context import Answer, Call, Context
+from rest.errors import bad_request
 
 LONGEST = 60
 """Seconds that an answer is held back at most."""
 PARAMETERS = ("revision", "wait", "connected")
 
 
-class Inspector(Protocol):
-    """Who knows what switches have acknowledged."""
-
-    def convergence(self, revision: int, wait: float, connected: bool) -> dict[str, Any]:
-        """The answer's body; returned as soon as all switches are done, or after `wait` seconds."""
-
-
-def answer(request: Request, inspector: Inspector, head: Callable[[], int]) -> dict[str, Any]:
-    """The body of the answer (Inspector.convergence says what is in it).  `head` gives the newest revision.
+def answer(context: Context, call: Call, parts: list[str]) -> Answer:
+    """The body is Inspector.convergence's; who may not look inside the controller is not told the switches' names.
 
     Raises ApiError: 400 for a parameter that can't be, 404 for a revision that is not there yet.
     """
-    given = _parameters(request.query_string)
-    newest = head()
+    inspector = context.inspector
+    if parts or inspector is None or call.method != "GET":
+        raise errors.no_such_path()
+    given = _parameters(call.request.query_string)
+    newest = context.store.revision
     revision = _revision(given["revision"]) if "revision" in given else newest
     wait = _seconds(given.get("wait", "0"))
     connected = _truth(given.get("connected", "false"))
     if revision > newest:
-        raise ApiError(404, "RevisionNotFound", f"Revision {revision} could not be found: the newest is {newest}.")
-    return inspector.convergence(revision, wait, connected)
+        text = f"Revision {revision} could not be found: the newest is {newest}."
+        raise errors.ApiError(404, "RevisionNotFound", text)
+    found = inspector.convergence(revision, wait, connected)
+    if not context.access.allows(call.caller, inspection.RULE, {}):
+        del found["switches"]
+    return Answer(200, json.dumps(found))
 
 
 def _parameters(text: str) -> dict[str, str]:

@@ -106,3 +106,29 @@ def test_it_is_only_there_to_be_read_and_where_a_controller_is(api: Api) -> None
     assert api("POST", PATH, {}).status == 404
     assert api("GET", f"{PATH}/1").status == 404
     assert Api()("GET", PATH).status == 404
+
+
+class Tenants:
+    """A policy by which nobody may look inside the controller."""
+
+    def allows(self, rule: str, caller: Any, target: Any) -> bool:
+        return rule != "patchbay_inspect"
+
+    def always(self, rule: str, caller: Any) -> bool:
+        return rule != "patchbay_inspect"
+
+    def has(self, rule: str) -> bool:
+        return False
+
+
+def test_who_may_not_look_inside_is_not_told_the_switches_names(world: World) -> None:
+    (host,) = world.hypervisors.values()
+    world.disconnect(host.bridges["br-int"])
+    world.settle()
+    api = Api(inspector=Inspector(world.machine), policy=Tenants())
+    assert ask(api) == {
+        "revision": 0,
+        "known": True,
+        "converged": False,
+        "counts": {"done": 1, "pending": 0, "away": 1, "refused": 0},
+    }
