@@ -62,7 +62,8 @@ class _Controller(Controller):
         existing = directory / "c"
         if existing.exists():
             existing.rename(kept)
-        super().__init__(address, existing, {"DEFAULT": {"log_level": "WARNING"}, **config})
+        identity = {"listen": f"{address}:5000"}
+        super().__init__(address, existing, {"DEFAULT": {"log_level": "WARNING"}, "identity": identity, **config})
         if kept.exists():
             for file in kept.iterdir():
                 file.rename(existing / file.name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+import os
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
@@ -58,6 +60,10 @@ def _parser() -> argparse.ArgumentParser:
     explain = _look(commands, "explain", look.explain, "why a flow is there: its app, function and rows")
     explain.add_argument("switch", metavar="SWITCH")
     explain.add_argument("flow", metavar="FLOW", help="its cookie, or a part of its text that only it has")
+    wait = _look(commands, "wait", look.wait, "wait until all switches have acknowledged a revision")
+    wait.add_argument("--revision", metavar="N", type=_revision, help="as a write's answer said (default: the newest)")
+    wait.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=60.0, help="how long (default 60)")
+    wait.add_argument("--connected", action="store_true", help="leave switches that are away out of account")
 
     cli_accounts.add(commands)
 
@@ -78,9 +84,27 @@ def _look(
     """A command that asks a running controller."""
     command = commands.add_parser(name, help=help)
     command.add_argument("--url", default="http://127.0.0.1:9696", help="the controller's REST address")
+    token = os.environ.get("OS_TOKEN")
+    command.add_argument("--token", default=token, help="sent as X-Auth-Token (default: $OS_TOKEN)")
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
     command.set_defaults(function=function)
     return command
+
+
+def _revision(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer of 0 or more")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds of 0 or more")
+    return seconds
 
 
 def _version() -> str:

@@ -84,7 +84,7 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     stack.callback(store.close)
     kinds: list[Any] = list(KINDS.values())
     rows = [row for kind in kinds if kind.ROW.store for row in store.net.all(kind)]
-    machine = Machine(apps, config.settings, rows, digest)
+    machine = Machine(apps, config.settings, rows, digest, store.revision)
     loop = Loop(machine, store, Unavailable, _recording(record, config, rows))
     loop.openflow = openflow = _listening("OpenFlow", config.openflow, lambda where: _openflow(where, loop))
     stack.callback(openflow.stop)
@@ -96,7 +96,7 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     serving = application(
         store,
         config.settings,
-        Inspector(machine),
+        Inspector(machine, loop.waiting.wait),
         apps=apps,
         authenticate=access.authenticate,
         policy=access.policy,

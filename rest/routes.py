@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from rest import collection, documents, errors, inspection, member, openapi
+from rest import collection, convergence, documents, errors, inspection, member, openapi
 from rest.context import Answer, Call, Context, Handler
 
 SPECIAL: dict[str, Handler] = {
+    "convergence": convergence.answer,
     "extensions": documents.extensions,
     "openapi": openapi.answer,
 }
