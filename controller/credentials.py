@@ -9,7 +9,7 @@ import urllib.request
 
 TIMEOUT = 30
 """Seconds to wait for identity."""
-WANTED = "set OS_AUTH_URL, OS_USERNAME, OS_PASSWORD and OS_PROJECT_NAME, or OS_TOKEN"
+WANTED = "set OS_AUTH_URL, OS_USERNAME, OS_PASSWORD and OS_PROJECT_NAME, or give a --token"
 
 
 class NoToken(Exception):
@@ -19,8 +19,6 @@ class NoToken(Exception):
 def headers() -> dict[str, str]:
     """What to send along with a request: a token, or nothing where the environment names nobody.  Raises NoToken."""
     given = os.environ.get
-    if token := given("OS_TOKEN"):
-        return {"X-Auth-Token": token}
     url, name, password = given("OS_AUTH_URL"), given("OS_USERNAME"), given("OS_PASSWORD")
     if not (url and name and password):
         return {}
