@@ -15,7 +15,7 @@ from oslo_config import cfg
 from oslo_config.iniparser import ParseError
 
 from controller import config_types as types
-from controller.config_types import Address
+from controller.config_types import Address, Tls
 from controller.core.settings import HostSettings, Settings
 
 HOST = "host:"
@@ -29,7 +29,7 @@ class ConfigError(Exception):
 @dataclass(frozen=True, slots=True)
 class Config:
     """What `patchbay serve` runs with.  `database` is a SQLAlchemy URL; `max_body_size` is in bytes; a listen address
-    with the host "" means all addresses of the machine."""
+    with the host "" means all addresses of the machine; a listener whose `..._tls` is None speaks no TLS."""
 
     database: str
     rest: Address
@@ -38,10 +38,22 @@ class Config:
     log_level: str
     max_body_size: int
     settings: Settings
+    rest_tls: Tls | None = None
+    openflow_tls: Tls | None = None
+    ovsdb_tls: Tls | None = None
 
 
 def _option(name: str, default: str, read: Callable[[str], Any], help: str) -> cfg.Opt:
     return cfg.Opt(name, type=read, default=default, help=help)  # type: ignore[arg-type]  # any callable will do
+
+
+def _tls_files(who: str) -> tuple[cfg.Opt, ...]:
+    """What turns on TLS for a listener that wants a certificate of each peer (`who`)."""
+    return (
+        _option("tls_certificate", "", str, f"PEM file of our certificate: {who} connect by ssl:, and not by tcp:."),
+        _option("tls_key", "", str, "PEM file of its private key, without a password."),
+        _option("tls_ca", "", str, f"PEM file of the CA that signs the certificates of {who}; others are refused."),
+    )
 
 
 SECTIONS: dict[str, tuple[cfg.Opt, ...]] = {
@@ -73,12 +85,16 @@ SECTIONS: dict[str, tuple[cfg.Opt, ...]] = {
         _option(
             "max_body_size", "1048576", types.number(1024, 2**30, "bytes"), "Longest accepted request body, in bytes."
         ),
+        _option("tls_certificate", "", str, "PEM file of our certificate, and of those between it and the CA: https."),
+        _option("tls_key", "", str, "PEM file of its private key, without a password."),
     ),
     "openflow": (
         _option("listen", "127.0.0.1:6653", types.address, "HOST:PORT that bridges connect to; [::1]:6653 for IPv6."),
+        *_tls_files("bridges"),
     ),
     "ovsdb": (
         _option("listen", "127.0.0.1:6640", types.address, "HOST:PORT that hosts connect to (ovs-vsctl set-manager)."),
+        *_tls_files("hosts"),
     ),
     "ovs": (
         _option("integration_bridge", "br-int", types.bridge, "The bridge that VIFs are plugged into."),
@@ -168,6 +184,7 @@ def load(path: str | None, overrides: Mapping[str, Any]) -> Config:
             _override(conf, name, value)
     values = {section: dict(_read(conf, path, section, declared)) for section, declared in options.items()}
     _check_hosts(path, values)
+    _check_tls(path, values)
     return _config(values)
 
 
@@ -229,6 +246,21 @@ def _check_hosts(path: str | None, values: Values) -> None:
                 raise ConfigError(f"{path}: [{section}] dpids: {dpid:#018x} is in [{owners[dpid]}] already")
 
 
+def _check_tls(path: str | None, values: Values) -> None:
+    """The files of TLS are all given, or none."""
+    for section in ("api", "openflow", "ovsdb"):
+        files = {name: value for name, value in values[section].items() if name.startswith("tls_")}
+        given = [name for name, value in files.items() if value]
+        for name in files if given else ():
+            if name not in given:
+                raise ConfigError(f"{path}: [{section}] {name}: it must be set when {given[0]} is")
+
+
+def _tls(section: Mapping[str, Any]) -> Tls | None:
+    certificate, key = section["tls_certificate"], section["tls_key"]
+    return Tls(certificate, key, section.get("tls_ca", "")) if certificate else None
+
+
 def _config(values: Values) -> Config:
     return Config(
         database=values["database"]["connection"],
@@ -238,6 +270,9 @@ def _config(values: Values) -> Config:
         log_level=values["DEFAULT"]["log_level"],
         max_body_size=values["api"]["max_body_size"],
         settings=_settings(values),
+        rest_tls=_tls(values["api"]),
+        openflow_tls=_tls(values["openflow"]),
+        ovsdb_tls=_tls(values["ovsdb"]),
     )
 
 
@@ -256,6 +291,7 @@ def _settings(values: Values) -> Settings:
         idle_timeout=ovs["idle_timeout"],
         punt_rate=ovs["punt_rate"],
         openflow_port=values["openflow"]["listen"].port,
+        openflow_tls=_tls(values["openflow"]) is not None,
         hosts=tuple(
             HostSettings(section.removeprefix(HOST), **host)
             for section, host in values.items()

@@ -32,4 +32,10 @@ class Settings:
     idle_timeout: int = 300
     punt_rate: int = 100
     openflow_port: int = 6653
+    openflow_tls: bool = False
     hosts: tuple[HostSettings, ...] = ()
+
+    @property
+    def openflow_target(self) -> str:
+        """The controller of a bridge; AUTO stands for the address at which its host reached us."""
+        return f"{'ssl' if self.openflow_tls else 'tcp'}:AUTO:{self.openflow_port}"
