@@ -12,6 +12,7 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from ipaddress import ip_address
 from pathlib import Path
@@ -22,12 +23,14 @@ from eventlet import wsgi
 from os_ken.lib import hub
 
 from controller.config import Config, ConfigError, load
+from controller.config_types import Tls
 from controller.core import app
 from controller.core.inspect import Inspector
 from controller.core.machine import Machine
 from controller.core.pipeline import LAYOUT
 from controller.core.record import write_event
 from controller.core.row import KINDS
+from controller.io import tls
 from controller.io.loop import Loop
 from controller.io.openflow.encode import digest
 from controller.io.openflow.server import OpenFlowServer
@@ -78,11 +81,12 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     rows = [row for kind in kinds if kind.ROW.store for row in store.net.all(kind)]
     machine = Machine(apps, config.settings, rows, digest)
     loop = Loop(machine, store, Unavailable, _recording(record, config, rows, stack))
-    loop.openflow = openflow = _listening("OpenFlow", config.openflow, lambda where: _openflow(where, loop))
+    loop.openflow = openflow = _listening("OpenFlow", config.openflow, lambda where: _openflow(where, loop, config))
     stack.callback(openflow.stop)
-    loop.ovsdb = ovsdb = _listening("OVSDB", config.ovsdb, lambda where: _ovsdb(where, loop))
+    loop.ovsdb = ovsdb = _listening("OVSDB", config.ovsdb, lambda where: _ovsdb(where, loop, config))
     stack.callback(ovsdb.stop)
-    listener = _listening("REST", config.rest, lambda where: _listen(config.rest))
+    secure = _secure("REST", "api", config.rest_tls)
+    listener = _listening("REST", config.rest, lambda where: secure(_listen(config.rest)))
     stack.callback(listener.close)
     serving = application(
         store, config.settings, Inspector(machine), unavailable=Unavailable, body_limit=config.max_body_size
@@ -90,7 +94,8 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     gc.collect()
     gc.freeze()
     loop.start()
-    hub.spawn(wsgi.server, listener, serving, log_output=False, keepalive=True, max_size=1024)
+    environ = {"wsgi.url_scheme": "https" if config.rest_tls else "http"}
+    hub.spawn(wsgi.server, listener, serving, environ=environ, log_output=False, keepalive=True, max_size=1024)
     _announce(config, store.revision)
     return hub.Event()
 
@@ -109,15 +114,28 @@ def _recording(path: str | None, config: Config, rows: list[Any], stack: ExitSta
     return file
 
 
-def _openflow(where: str, loop: Loop) -> OpenFlowServer:
+def _secure(name: str, section: str, files: Tls | None) -> Callable[[Any], Any]:
+    """What puts TLS under a listener, if it shall have any."""
+    if files is None:
+        return lambda listener: listener
+    try:
+        context = tls.context(*files)
+    except tls.Unusable as error:
+        raise CannotStart(f"[{section}] {error}") from None
+    return lambda listener: tls.Listener(listener, context, name)
+
+
+def _openflow(where: str, loop: Loop, config: Config) -> OpenFlowServer:
     reactive = frozenset(table.id for table in LAYOUT.tables("INT") if table.reactive)
-    server = OpenFlowServer(where, loop.emit, reactive)
+    secure = _secure("OpenFlow", "openflow", config.openflow_tls)
+    server = OpenFlowServer(where, loop.emit, reactive, secure)
     server.start()
     return server
 
 
-def _ovsdb(where: str, loop: Loop) -> OvsdbServer:
-    server = OvsdbServer(where, loop.emit, logging.getLogger("patchbay.ovsdb"))
+def _ovsdb(where: str, loop: Loop, config: Config) -> OvsdbServer:
+    secure = _secure("OVSDB", "ovsdb", config.ovsdb_tls)
+    server = OvsdbServer(where, loop.emit, logging.getLogger("patchbay.ovsdb"), secure=secure)
     server.start()
     return server
 
@@ -146,15 +164,18 @@ def _announce(config: Config, revision: int) -> None:
     if not _is_loopback(config.rest.host):
         LOG.warning("REST listens on %s WITHOUT AUTHENTICATION: whoever reaches it rules the network", config.rest)
     host = config.ovsdb.host if config.ovsdb.host not in ("", "0.0.0.0", "::") else "CONTROLLER"
+    http = "https" if config.rest_tls else "http"
+    openflow, ovsdb = ("ssl" if files else "tcp" for files in (config.openflow_tls, config.ovsdb_tls))
+    certificates = "  ovs-vsctl set-ssl KEY CERTIFICATE CA_CERTIFICATE\n" if "ssl" in (openflow, ovsdb) else ""
     print(
         f"""Patchbay is running (revision {revision}, {config.database})
-  REST      http://{config.rest}/v2.0/
-  OpenFlow  tcp:{config.openflow}
-  OVSDB     tcp:{config.ovsdb}
+  REST      {http}://{config.rest}/v2.0/
+  OpenFlow  {openflow}:{config.openflow}
+  OVSDB     {ovsdb}:{config.ovsdb}
 To join a host, run there (local_ip: its tunnel address; bridge_mappings: only for VLAN and flat networks):
   ovs-vsctl set Open_vSwitch . external_ids:hostname=$(hostname) \\
       external_ids:local_ip=ADDRESS external_ids:bridge_mappings=physnet1:br-eth1
-  ovs-vsctl set-manager tcp:{host}:{config.ovsdb.port}
+{certificates}  ovs-vsctl set-manager {ovsdb}:{host}:{config.ovsdb.port}
 To look inside: patchbay hosts | ports | switches | flows SWITCH | explain SWITCH FLOW""",
         flush=True,
     )
