@@ -144,7 +144,6 @@ def facts() -> list[tuple[str, str]]:
         ("Open vSwitch", _version(["ovs-vswitchd", "--version"])),
         ("OVN", _version([_ovn(), "--version"]) if _ovn() else "none"),
         *((name, importlib.metadata.version(name)) for name in ("os-ken", "SQLAlchemy", "eventlet")),
-        ("load when it began", f"{os.getloadavg()[0]:.1f}"),
     ]
 
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
-from controller import look
+from controller import cli_accounts, look
 
 
 def run(arguments: list[str]) -> int:
@@ -40,6 +40,10 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--ovsdb", metavar="HOST:PORT", help="where hosts' OVSDB connects (default 127.0.0.1:6640)")
     serve.add_argument("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR")
     serve.add_argument("--record", metavar="FILE", help="write every event to a file that `patchbay replay` reads")
+    serve.add_argument("--auth", metavar="STRATEGY", help="who asks: none, builtin or keystone (default none)")
+    serve.add_argument(
+        "--identity", metavar="HOST:PORT", help="where builtin identity listens (default 127.0.0.1:5000)"
+    )
     serve.set_defaults(function=_serve)
 
     _look(commands, "hosts", look.hosts, "the hosts that joined, and their bridges")
@@ -54,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     explain = _look(commands, "explain", look.explain, "why a flow is there: its app, function and rows")
     explain.add_argument("switch", metavar="SWITCH")
     explain.add_argument("flow", metavar="FLOW", help="its cookie, or a part of its text that only it has")
+
+    cli_accounts.add(commands)
 
     pipeline = commands.add_parser("pipeline", help="the reference of stages, tables and fields")
     pipeline.set_defaults(function=look.pipeline)

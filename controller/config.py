@@ -14,8 +14,11 @@ from typing import Any
 from oslo_config import cfg
 from oslo_config.iniparser import ParseError
 
+from controller import config_access, config_tls
 from controller import config_types as types
-from controller.config_types import Address, Tls
+from controller.config_access import AccessSettings
+from controller.config_tls import Tls
+from controller.config_types import Address
 from controller.core.settings import HostSettings, Settings
 
 HOST = "host:"
@@ -38,22 +41,19 @@ class Config:
     log_level: str
     max_body_size: int
     settings: Settings
+    access: AccessSettings = AccessSettings()
     rest_tls: Tls | None = None
     openflow_tls: Tls | None = None
     ovsdb_tls: Tls | None = None
 
+    @property
+    def scheme(self) -> str:
+        """That of the URLs of REST, and of identity beside it."""
+        return "https" if self.rest_tls else "http"
+
 
 def _option(name: str, default: str, read: Callable[[str], Any], help: str) -> cfg.Opt:
     return cfg.Opt(name, type=read, default=default, help=help)  # type: ignore[arg-type]  # any callable will do
-
-
-def _tls_files(who: str) -> tuple[cfg.Opt, ...]:
-    """What turns on TLS for a listener that wants a certificate of each peer (`who`)."""
-    return (
-        _option("tls_certificate", "", str, f"PEM file of our certificate: {who} connect by ssl:, and not by tcp:."),
-        _option("tls_key", "", str, "PEM file of its private key, without a password."),
-        _option("tls_ca", "", str, f"PEM file of the CA that signs the certificates of {who}; others are refused."),
-    )
 
 
 SECTIONS: dict[str, tuple[cfg.Opt, ...]] = {
@@ -85,16 +85,17 @@ SECTIONS: dict[str, tuple[cfg.Opt, ...]] = {
         _option(
             "max_body_size", "1048576", types.number(1024, 2**30, "bytes"), "Longest accepted request body, in bytes."
         ),
-        _option("tls_certificate", "", str, "PEM file of our certificate, and of those between it and the CA: https."),
-        _option("tls_key", "", str, "PEM file of its private key, without a password."),
+        *(_option(*declared) for declared in (*config_tls.API, *config_access.API)),
     ),
+    "identity": tuple(_option(*declared) for declared in config_access.IDENTITY),
+    "oslo_policy": tuple(_option(*declared) for declared in config_access.OSLO_POLICY),
     "openflow": (
         _option("listen", "127.0.0.1:6653", types.address, "HOST:PORT that bridges connect to; [::1]:6653 for IPv6."),
-        *_tls_files("bridges"),
+        *(_option(*declared) for declared in config_tls.of_peers("bridges")),
     ),
     "ovsdb": (
         _option("listen", "127.0.0.1:6640", types.address, "HOST:PORT that hosts connect to (ovs-vsctl set-manager)."),
-        *_tls_files("hosts"),
+        *(_option(*declared) for declared in config_tls.of_peers("hosts")),
     ),
     "ovs": (
         _option("integration_bridge", "br-int", types.bridge, "The bridge that VIFs are plugged into."),
@@ -161,6 +162,8 @@ HOST_OPTIONS = (
 OVERRIDES = {
     "database": ("database", "connection"),
     "rest": ("api", "listen"),
+    "auth": ("api", "auth_strategy"),
+    "identity": ("identity", "listen"),
     "openflow": ("openflow", "listen"),
     "ovsdb": ("ovsdb", "listen"),
     "log_level": ("DEFAULT", "log_level"),
@@ -184,8 +187,7 @@ def load(path: str | None, overrides: Mapping[str, Any]) -> Config:
             _override(conf, name, value)
     values = {section: dict(_read(conf, path, section, declared)) for section, declared in options.items()}
     _check_hosts(path, values)
-    _check_tls(path, values)
-    return _config(values)
+    return _config(path, values)
 
 
 def _parse(path: str) -> dict[str, dict[str, list[str]]]:
@@ -207,8 +209,10 @@ def _known_options(path: str | None, sections: Values) -> dict[str, tuple[cfg.Op
     for section, given in sections.items():
         if section.startswith(HOST) and section != HOST:
             options[section] = HOST_OPTIONS
+        elif section == config_access.KEYSTONE:
+            continue
         elif section not in SECTIONS:
-            known = ", ".join(f"[{name}]" for name in (*SECTIONS, "host:NAME"))
+            known = ", ".join(f"[{name}]" for name in (*SECTIONS, config_access.KEYSTONE, "host:NAME"))
             raise ConfigError(f"{path}: [{section}]: unknown section; there are {known}")
         names = [option.name for option in options[section]]
         for name in given:
@@ -246,22 +250,14 @@ def _check_hosts(path: str | None, values: Values) -> None:
                 raise ConfigError(f"{path}: [{section}] dpids: {dpid:#018x} is in [{owners[dpid]}] already")
 
 
-def _check_tls(path: str | None, values: Values) -> None:
-    """The files of TLS are all given, or none."""
-    for section in ("api", "openflow", "ovsdb"):
-        files = {name: value for name, value in values[section].items() if name.startswith("tls_")}
-        given = [name for name, value in files.items() if value]
-        for name in files if given else ():
-            if name not in given:
-                raise ConfigError(f"{path}: [{section}] {name}: it must be set when {given[0]} is")
+def _tls(path: str | None, values: Values, section: str) -> Tls | None:
+    try:
+        return config_tls.read(values[section])
+    except ValueError as error:
+        raise ConfigError(f"{path}: [{section}] {error}") from None
 
 
-def _tls(section: Mapping[str, Any]) -> Tls | None:
-    certificate, key = section["tls_certificate"], section["tls_key"]
-    return Tls(certificate, key, section.get("tls_ca", "")) if certificate else None
-
-
-def _config(values: Values) -> Config:
+def _config(path: str | None, values: Values) -> Config:
     return Config(
         database=values["database"]["connection"],
         rest=values["api"]["listen"],
@@ -270,9 +266,10 @@ def _config(values: Values) -> Config:
         log_level=values["DEFAULT"]["log_level"],
         max_body_size=values["api"]["max_body_size"],
         settings=_settings(values),
-        rest_tls=_tls(values["api"]),
-        openflow_tls=_tls(values["openflow"]),
-        ovsdb_tls=_tls(values["ovsdb"]),
+        access=config_access.read(path, values),
+        rest_tls=_tls(path, values, "api"),
+        openflow_tls=_tls(path, values, "openflow"),
+        ovsdb_tls=_tls(path, values, "ovsdb"),
     )
 
 
@@ -291,7 +288,7 @@ def _settings(values: Values) -> Settings:
         idle_timeout=ovs["idle_timeout"],
         punt_rate=ovs["punt_rate"],
         openflow_port=values["openflow"]["listen"].port,
-        openflow_tls=_tls(values["openflow"]) is not None,
+        openflow_tls=bool(values["openflow"]["tls_certificate"]),
         hosts=tuple(
             HostSettings(section.removeprefix(HOST), **host)
             for section, host in values.items()
@@ -306,6 +303,7 @@ def sample() -> str:
     for section, options in SECTIONS.items():
         parts.append(f"[{section}]\n")
         parts.extend(_sample_option(option, option.default) for option in options)
+    parts.append(SAMPLE_KEYSTONE)
     parts.append(SAMPLE_HOST)
     parts.extend(_sample_option(option, SAMPLE_HOST_VALUES[option.name]) for option in HOST_OPTIONS)
     return "\n".join(parts)
@@ -319,6 +317,19 @@ def _sample_option(option: cfg.Opt, value: str) -> str:
 SAMPLE_HEAD = """\
 # Patchbay's configuration.  Every option is shown with its default; take the # away to change one.
 # Generated from controller/config.py:  python -m controller.config > etc/patchbay.ini.sample
+"""
+
+SAMPLE_KEYSTONE = """\
+# What keystonemiddleware needs for auth_strategy = keystone; all of its options can be given here.
+#[keystone_authtoken]
+#www_authenticate_uri = http://192.0.2.1:5000
+#auth_type = password
+#auth_url = http://192.0.2.1:5000
+#username = patchbay
+#password = PASSWORD
+#project_name = service
+#user_domain_name = Default
+#project_domain_name = Default
 """
 
 SAMPLE_HOST = """\

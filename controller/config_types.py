@@ -31,14 +31,6 @@ class Address(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host or '*'}:{self.port}"
 
 
-class Tls(NamedTuple):
-    """The PEM files of a listener that speaks TLS; without a `ca` its peers need no certificate."""
-
-    certificate: str
-    key: str
-    ca: str = ""
-
-
 def text(value: str) -> str:
     if not value:
         raise ValueError("it can't be empty")

@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import eventlet
+import eventlet.tpool
 from eventlet import wsgi
 from os_ken.lib import hub
 
+from controller import identity
 from controller.config import Config, ConfigError, load
-from controller.config_types import Tls
+from controller.config_tls import Tls
 from controller.core import app
 from controller.core.inspect import Inspector
 from controller.core.machine import Machine
@@ -36,6 +38,9 @@ from controller.io.openflow.encode import digest
 from controller.io.openflow.server import OpenFlowServer
 from controller.io.ovsdb import OvsdbServer
 from controller.io.store import Store, StoreError, Unavailable
+from rest.identity.passwords import Run
+from rest.identity.wsgi import mounted
+from rest.policy import PolicyError
 from rest.wsgi import application
 
 LOG = logging.getLogger("patchbay")
@@ -43,6 +48,8 @@ LOG = logging.getLogger("patchbay")
 COLLECT = (100_000, 50, 100)
 """When to look for garbage in cycles: rarely.  Rows, units and flows are many, live long and have none, and looking
 through them at Python's own rate takes as long as making them."""
+HASHING = 4
+"""Passwords checked at once at most: each takes 64 MiB while it is."""
 FILES = 65536
 """Open files to ask for: a host takes three or four."""
 
@@ -53,14 +60,14 @@ class CannotStart(Exception):
 
 def serve(options: argparse.Namespace) -> int:
     """Run the controller until SIGTERM or SIGINT; returns 0, or 2 when it can't start."""
-    names = ("database", "rest", "openflow", "ovsdb", "log_level")
+    names = ("database", "rest", "openflow", "ovsdb", "log_level", "auth", "identity")
     with ExitStack() as stack:
         try:
             config = load(options.config, {name: getattr(options, name) for name in names})
             logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
             logging.getLogger("alembic").setLevel(max(logging.WARNING, logging.getLevelName(config.log_level)))
             stopped = _start(config, options.record, stack)
-        except (CannotStart, ConfigError, StoreError) as error:
+        except (CannotStart, ConfigError, PolicyError, StoreError) as error:
             print(f"patchbay: {error}", file=sys.stderr)
             return 2
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -88,15 +95,29 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     secure = _secure("REST", "api", config.rest_tls)
     listener = _listening("REST", config.rest, lambda where: secure(_listen(config.rest)))
     stack.callback(listener.close)
+    rules = [rule for feature in apps for rule in feature.policies]
+    access = identity.access(config, store, rules, scheme=config.scheme, run=_in_a_thread())
     serving = application(
-        store, config.settings, Inspector(machine), unavailable=Unavailable, body_limit=config.max_body_size
+        store,
+        config.settings,
+        Inspector(machine),
+        apps=apps,
+        authenticate=access.authenticate,
+        policy=access.policy,
+        unavailable=Unavailable,
+        body_limit=config.max_body_size,
     )
+    environ = {"wsgi.url_scheme": config.scheme}
+    if access.identity is not None:
+        serving = mounted(identity.MOUNT, access.identity, serving)
+        beside = _listening("Identity", config.access.listen, lambda where: secure(_listen(config.access.listen)))
+        stack.callback(beside.close)
+        hub.spawn(wsgi.server, beside, access.identity, environ=environ, log_output=False, keepalive=True, max_size=256)
     gc.collect()
     gc.freeze()
     loop.start()
-    environ = {"wsgi.url_scheme": "https" if config.rest_tls else "http"}
     hub.spawn(wsgi.server, listener, serving, environ=environ, log_output=False, keepalive=True, max_size=1024)
-    _announce(config, store.revision)
+    _announce(config, store.revision, access.password)
     return hub.Event()
 
 
@@ -152,6 +173,29 @@ def _listening(name: str, address: Any, start: Any) -> Any:
         raise CannotStart(f"{name} can't listen on {address}: {os.strerror(error.errno or 0)}") from None
 
 
+def _in_a_thread() -> Run:
+    """What has work done in a thread of its own, a few at a time, while everybody else gets on."""
+    places = eventlet.semaphore.Semaphore(HASHING)
+
+    def run(work: Callable[[], Any]) -> Any:
+        with places:
+            return eventlet.tpool.execute(work)
+
+    return run
+
+
+def _about_identity(config: Config, password: str) -> str:
+    match config.access.strategy:
+        case "builtin":
+            text = f"  Identity  {config.scheme}://{config.access.listen}/v3\n"
+            first = f"            user admin, project admin, password {password} (this is shown only once)\n"
+            return text + (first if password else "")
+        case "keystone":
+            return "            tokens are checked by [keystone_authtoken]\n"
+        case _:
+            return "            WITHOUT AUTHENTICATION: see [api] auth_strategy\n"
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
@@ -159,18 +203,17 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _announce(config: Config, revision: int) -> None:
+def _announce(config: Config, revision: int, password: str) -> None:
     """One screen: what listens where, and how a host joins."""
-    if not _is_loopback(config.rest.host):
+    if config.access.strategy == "none" and not _is_loopback(config.rest.host):
         LOG.warning("REST listens on %s WITHOUT AUTHENTICATION: whoever reaches it rules the network", config.rest)
     host = config.ovsdb.host if config.ovsdb.host not in ("", "0.0.0.0", "::") else "CONTROLLER"
-    http = "https" if config.rest_tls else "http"
     openflow, ovsdb = ("ssl" if files else "tcp" for files in (config.openflow_tls, config.ovsdb_tls))
     certificates = "  ovs-vsctl set-ssl KEY CERTIFICATE CA_CERTIFICATE\n" if "ssl" in (openflow, ovsdb) else ""
     print(
         f"""Patchbay is running (revision {revision}, {config.database})
-  REST      {http}://{config.rest}/v2.0/
-  OpenFlow  {openflow}:{config.openflow}
+  REST      {config.scheme}://{config.rest}/v2.0/
+{_about_identity(config, password)}  OpenFlow  {openflow}:{config.openflow}
   OVSDB     {ovsdb}:{config.ovsdb}
 To join a host, run there (local_ip: its tunnel address; bridge_mappings: only for VLAN and flat networks):
   ovs-vsctl set Open_vSwitch . external_ids:hostname=$(hostname) \\

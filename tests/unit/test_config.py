@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.config import HOST_OPTIONS, OVERRIDES, SECTIONS, Config, ConfigError, load, sample
+from controller.config_tls import Tls
 from controller.config_types import (
     Address,
-    Tls,
     address,
     base_mac,
     dpids,
