@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.certificates import Authority, Pair
 from tests.ovs import test_command_line as command_line
 from tests.ovs import test_controller as over_tcp
 from tests.ovs.cloud import VLANS, Cloud, dump
-from tests.ovs.controller import ROOT, Controller
+from tests.ovs.controller import ROOT, Controller, free_port
 from tests.ovs.sandbox import Sandbox
 
 Ini = dict[str, dict[str, object]]
@@ -123,6 +124,28 @@ def test_the_command_line_asks_over_https(controller: Controller, ca: Authority)
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == code, done.stderr
     assert "certificate verify failed" in done.stderr
+
+
+def test_identity_speaks_tls_where_rest_does(tmp_path: Path, ca: Authority) -> None:
+    controller = Controller(tmp_path / "controller")
+    port = free_port(controller.address)
+    ini = secured(controller.address, ca, "api")
+    ini["api"]["auth_strategy"] = "builtin"
+    controller.configure({**ini, "identity": {"listen": f"{controller.address}:{port}"}})
+    with controller:
+        url = f"https://{controller.address}:{port}/v3"
+        assert f"Identity  {url}\n" in controller.output
+        password = controller.output.partition("password ")[2].split()[0]
+        user = {"name": "admin", "domain": {"id": "default"}, "password": password}
+        scope = {"project": {"name": "admin", "domain": {"id": "default"}}}
+        body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
+        answer = requests.post(f"{url}/auth/tokens", json=body, verify=ca.certificate, timeout=30)
+        assert answer.status_code == 201
+        urls = {endpoint["url"] for service in answer.json()["token"]["catalog"] for endpoint in service["endpoints"]}
+        assert urls == {url, controller.url}
+        headers = {"X-Auth-Token": answer.headers["X-Subject-Token"]}
+        networks = requests.get(f"{controller.url}/v2.0/networks", headers=headers, verify=ca.certificate, timeout=30)
+        assert networks.json() == {"networks": []}
 
 
 def test_certificates_that_ovs_pki_made(tmp_path: Path) -> None:
