@@ -14,9 +14,10 @@ from typing import Any
 from oslo_config import cfg
 from oslo_config.iniparser import ParseError
 
-from controller import config_access
+from controller import config_access, config_tls
 from controller import config_types as types
 from controller.config_access import AccessSettings
+from controller.config_tls import Tls
 from controller.config_types import Address
 from controller.core.settings import HostSettings, Settings
 
@@ -31,7 +32,7 @@ class ConfigError(Exception):
 @dataclass(frozen=True, slots=True)
 class Config:
     """What `patchbay serve` runs with.  `database` is a SQLAlchemy URL; `max_body_size` is in bytes; a listen address
-    with the host "" means all addresses of the machine."""
+    with the host "" means all addresses of the machine; a listener whose `..._tls` is None speaks no TLS."""
 
     database: str
     rest: Address
@@ -41,6 +42,14 @@ class Config:
     max_body_size: int
     settings: Settings
     access: AccessSettings = AccessSettings()
+    rest_tls: Tls | None = None
+    openflow_tls: Tls | None = None
+    ovsdb_tls: Tls | None = None
+
+    @property
+    def scheme(self) -> str:
+        """That of the URLs of REST, and of identity beside it."""
+        return "https" if self.rest_tls else "http"
 
 
 def _option(name: str, default: str, read: Callable[[str], Any], help: str) -> cfg.Opt:
@@ -76,15 +85,17 @@ SECTIONS: dict[str, tuple[cfg.Opt, ...]] = {
         _option(
             "max_body_size", "1048576", types.number(1024, 2**30, "bytes"), "Longest accepted request body, in bytes."
         ),
-        *(_option(*declared) for declared in config_access.API),
+        *(_option(*declared) for declared in (*config_tls.API, *config_access.API)),
     ),
     "identity": tuple(_option(*declared) for declared in config_access.IDENTITY),
     "oslo_policy": tuple(_option(*declared) for declared in config_access.OSLO_POLICY),
     "openflow": (
         _option("listen", "127.0.0.1:6653", types.address, "HOST:PORT that bridges connect to; [::1]:6653 for IPv6."),
+        *(_option(*declared) for declared in config_tls.of_peers("bridges")),
     ),
     "ovsdb": (
         _option("listen", "127.0.0.1:6640", types.address, "HOST:PORT that hosts connect to (ovs-vsctl set-manager)."),
+        *(_option(*declared) for declared in config_tls.of_peers("hosts")),
     ),
     "ovs": (
         _option("integration_bridge", "br-int", types.bridge, "The bridge that VIFs are plugged into."),
@@ -239,6 +250,13 @@ def _check_hosts(path: str | None, values: Values) -> None:
                 raise ConfigError(f"{path}: [{section}] dpids: {dpid:#018x} is in [{owners[dpid]}] already")
 
 
+def _tls(path: str | None, values: Values, section: str) -> Tls | None:
+    try:
+        return config_tls.read(values[section])
+    except ValueError as error:
+        raise ConfigError(f"{path}: [{section}] {error}") from None
+
+
 def _config(path: str | None, values: Values) -> Config:
     return Config(
         database=values["database"]["connection"],
@@ -249,6 +267,9 @@ def _config(path: str | None, values: Values) -> Config:
         max_body_size=values["api"]["max_body_size"],
         settings=_settings(values),
         access=config_access.read(path, values),
+        rest_tls=_tls(path, values, "api"),
+        openflow_tls=_tls(path, values, "openflow"),
+        ovsdb_tls=_tls(path, values, "ovsdb"),
     )
 
 
@@ -267,6 +288,7 @@ def _settings(values: Values) -> Settings:
         idle_timeout=ovs["idle_timeout"],
         punt_rate=ovs["punt_rate"],
         openflow_port=values["openflow"]["listen"].port,
+        openflow_tls=bool(values["openflow"]["tls_certificate"]),
         hosts=tuple(
             HostSettings(section.removeprefix(HOST), **host)
             for section, host in values.items()

@@ -56,7 +56,7 @@ def access(
     endpoints = Endpoints(
         settings.region, settings.network_endpoint or None, settings.identity_endpoint or None, config.rest.port, scheme
     )
-    uri = settings.identity_endpoint or f"http://{settings.listen}"
+    uri = settings.identity_endpoint or f"{scheme}://{settings.listen}"
     builtin = auth.BuiltIn(store, tokens, policy, uri, unavailable=Unavailable)
     identity = wsgi.application(store, tokens, passwords, endpoints, unavailable=Unavailable)
     return Access(auth.Open(builtin).authenticate, policy, identity, password)

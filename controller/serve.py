@@ -25,12 +25,14 @@ from os_ken.lib import hub
 
 from controller import identity
 from controller.config import Config, ConfigError, load
+from controller.config_tls import Tls
 from controller.core import app
 from controller.core.inspect import Inspector
 from controller.core.machine import Machine
 from controller.core.pipeline import LAYOUT
 from controller.core.record import write_event
 from controller.core.row import KINDS
+from controller.io import tls
 from controller.io.loop import Loop
 from controller.io.openflow.encode import digest
 from controller.io.openflow.server import OpenFlowServer
@@ -86,13 +88,15 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     rows = [row for kind in kinds if kind.ROW.store for row in store.net.all(kind)]
     machine = Machine(apps, config.settings, rows, digest, store.revision)
     loop = Loop(machine, store, Unavailable, _recording(record, config, rows))
-    loop.openflow = openflow = _listening("OpenFlow", config.openflow, lambda where: _openflow(where, loop))
+    loop.openflow = openflow = _listening("OpenFlow", config.openflow, lambda where: _openflow(where, loop, config))
     stack.callback(openflow.stop)
-    loop.ovsdb = ovsdb = _listening("OVSDB", config.ovsdb, lambda where: _ovsdb(where, loop))
+    loop.ovsdb = ovsdb = _listening("OVSDB", config.ovsdb, lambda where: _ovsdb(where, loop, config))
     stack.callback(ovsdb.stop)
-    listener = _listening("REST", config.rest, lambda where: _listen(config.rest))
+    secure = _secure("REST", "api", config.rest_tls)
+    listener = _listening("REST", config.rest, lambda where: secure(_listen(config.rest)))
     stack.callback(listener.close)
-    access = identity.access(config, store, [rule for feature in apps for rule in feature.policies], run=_in_a_thread())
+    rules = [rule for feature in apps for rule in feature.policies]
+    access = identity.access(config, store, rules, scheme=config.scheme, run=_in_a_thread())
     serving = application(
         store,
         config.settings,
@@ -105,15 +109,16 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     )
     if access.policy is not None:
         access.policy.complete()  # the application has registered its rules
+    environ = {"wsgi.url_scheme": config.scheme}
     if access.identity is not None:
         serving = mounted(identity.MOUNT, access.identity, serving)
-        beside = _listening("Identity", config.access.listen, lambda where: _listen(config.access.listen))
+        beside = _listening("Identity", config.access.listen, lambda where: secure(_listen(config.access.listen)))
         stack.callback(beside.close)
-        hub.spawn(wsgi.server, beside, access.identity, log_output=False, keepalive=True, max_size=256)
+        hub.spawn(wsgi.server, beside, access.identity, environ=environ, log_output=False, keepalive=True, max_size=256)
     gc.collect()
     gc.freeze()
     loop.start()
-    hub.spawn(wsgi.server, listener, serving, log_output=False, keepalive=True, max_size=1024)
+    hub.spawn(wsgi.server, listener, serving, environ=environ, log_output=False, keepalive=True, max_size=1024)
     _announce(config, store.revision, access.password)
     return hub.Event()
 
@@ -132,15 +137,28 @@ def _recording(path: str | None, config: Config, rows: list[Any]) -> TextIO | No
     return file
 
 
-def _openflow(where: str, loop: Loop) -> OpenFlowServer:
+def _secure(name: str, section: str, files: Tls | None) -> Callable[[Any], Any]:
+    """What puts TLS under a listener, if it shall have any."""
+    if files is None:
+        return lambda listener: listener
+    try:
+        context = tls.context(*files)
+    except tls.Unusable as error:
+        raise CannotStart(f"[{section}] {error}") from None
+    return lambda listener: tls.Listener(listener, context, name)
+
+
+def _openflow(where: str, loop: Loop, config: Config) -> OpenFlowServer:
     reactive = frozenset(table.id for table in LAYOUT.tables("INT") if table.reactive)
-    server = OpenFlowServer(where, loop.emit, reactive)
+    secure = _secure("OpenFlow", "openflow", config.openflow_tls)
+    server = OpenFlowServer(where, loop.emit, reactive, secure)
     server.start()
     return server
 
 
-def _ovsdb(where: str, loop: Loop) -> OvsdbServer:
-    server = OvsdbServer(where, loop.emit, logging.getLogger("patchbay.ovsdb"))
+def _ovsdb(where: str, loop: Loop, config: Config) -> OvsdbServer:
+    secure = _secure("OVSDB", "ovsdb", config.ovsdb_tls)
+    server = OvsdbServer(where, loop.emit, logging.getLogger("patchbay.ovsdb"), secure=secure)
     server.start()
     return server
 
@@ -171,7 +189,7 @@ def _in_a_thread() -> Run:
 def _about_identity(config: Config, password: str) -> str:
     match config.access.strategy:
         case "builtin":
-            text = f"  Identity  http://{config.access.listen}/v3\n"
+            text = f"  Identity  {config.scheme}://{config.access.listen}/v3\n"
             first = f"            user admin, project admin, password {password} (this is shown only once)\n"
             return text + (first if password else "")
         case "keystone":
@@ -192,15 +210,17 @@ def _announce(config: Config, revision: int, password: str) -> None:
     if config.access.strategy == "none" and not _is_loopback(config.rest.host):
         LOG.warning("REST listens on %s WITHOUT AUTHENTICATION: whoever reaches it rules the network", config.rest)
     host = config.ovsdb.host if config.ovsdb.host not in ("", "0.0.0.0", "::") else "CONTROLLER"
+    openflow, ovsdb = ("ssl" if files else "tcp" for files in (config.openflow_tls, config.ovsdb_tls))
+    certificates = "  ovs-vsctl set-ssl KEY CERTIFICATE CA_CERTIFICATE\n" if "ssl" in (openflow, ovsdb) else ""
     print(
         f"""Patchbay is running (revision {revision}, {config.database})
-  REST      http://{config.rest}/v2.0/
-{_about_identity(config, password)}  OpenFlow  tcp:{config.openflow}
-  OVSDB     tcp:{config.ovsdb}
+  REST      {config.scheme}://{config.rest}/v2.0/
+{_about_identity(config, password)}  OpenFlow  {openflow}:{config.openflow}
+  OVSDB     {ovsdb}:{config.ovsdb}
 To join a host, run there (local_ip: its tunnel address; bridge_mappings: only for VLAN and flat networks):
   ovs-vsctl set Open_vSwitch . external_ids:hostname=$(hostname) \\
       external_ids:local_ip=ADDRESS external_ids:bridge_mappings=physnet1:br-eth1
-  ovs-vsctl set-manager tcp:{host}:{config.ovsdb.port}
+{certificates}  ovs-vsctl set-manager {ovsdb}:{host}:{config.ovsdb.port}
 To look inside: patchbay hosts | ports | switches | flows SWITCH | explain SWITCH FLOW""",
         flush=True,
     )

@@ -74,8 +74,10 @@ EDGES = {
     "store": {"sqlalchemy", "alembic"},
     "openflow": {"os_ken", "eventlet"},
     "ovsdb": {"ovsdbapp", "ovs", "eventlet"},
+    "tls": {"eventlet"},
 }
-"""Each edge and its library (os-ken and the OVSDB client wait through eventlet)."""
+"""Each edge and its library (os-ken and the OVSDB client wait through eventlet).  TLS is handed to the others by
+whoever puts them together."""
 
 THIRD_PARTY = {
     "controller/core": {"netaddr"},
