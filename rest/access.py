@@ -70,10 +70,10 @@ class Access:
         return self._policy.allows(rule, caller, self._target(caller, resource, view.value))
 
     def _target(self, caller: Caller, resource: Resource, values: Mapping[str, Any]) -> Target:
-        def shared(key: Any) -> bool:
-            return key is not None and sharing.shared(self._net, key, caller.project_id)
+        def given(key: Any, action: str) -> bool:
+            return key is not None and sharing.shared(self._net, key, caller.project_id, action)
 
-        return Target(resource, values, self._look_up, shared)
+        return Target(resource, values, self._look_up, given)
 
     def _look_up(self, row_type: type, key: Any) -> Mapping[str, Any] | None:
         resource, row = self._resources.of(row_type), self._net.get(row_type, key)

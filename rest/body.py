@@ -124,7 +124,8 @@ def _created(resource: Resource, item: dict[str, Any], caller: Caller) -> Item:
 def _require_own(item: dict[str, Any], caller: Caller) -> None:
     if item.get(PROJECT_ID, caller.project_id) != caller.project_id and not caller.is_admin:
         raise bad_request(
-            "Specifying 'project_id' other than the authenticated project in request requires admin privileges"
+            "Specifying 'project_id' other than the authenticated project in request is not allowed for the current "
+            "user."
         )
 
 

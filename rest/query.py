@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 from controller.core.net import Net
 from controller.core.plans import checks
 from controller.core.plans.refusals import bad_resource, invalid_input, not_found
-from controller.core.resource import PROJECT_ID, TENANT_ID, Resource
+from controller.core.resource import PROJECT_ID, TENANT_ID, Filter, Resource
 from rest.errors import bad_request
 from rest.views import View
 
@@ -25,9 +25,11 @@ Test = Callable[[dict[str, Any]], bool]
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query string, read: `equal` is filters by attribute (the JSON values of which one must be there)."""
+    """A query string, read: `equal` is filters by attribute (the JSON values of which one must be there), `kept` the
+    resource's own filters and what was asked of them."""
 
     equal: dict[str, list[Any]]
+    kept: list[tuple[Filter, list[Any]]]
     fixed_ips: dict[str, list[str]]
     fields: list[str]
     sorts: list[tuple[str, bool]]
@@ -44,16 +46,23 @@ def read(resource: Resource, text: str) -> Query:
     for name, value in pairs:
         given.setdefault(name, []).append(value)
     filters = {PROJECT_ID if name == TENANT_ID else name: given[name] for name in given if name not in CONTROLS}
-    unknown = [name for name in filters if not _can_filter(resource, name)]
+    own = {filter.name for filter in resource.filters}
+    unknown = [name for name in filters if name not in own and not _can_filter(resource, name)]
     if unknown:
         raise bad_request(f"{unknown} is invalid attribute for filtering")
     fixed_ips = _fixed_ips(filters.pop("fixed_ips", []))
+    kept = [
+        (own, [checks.from_text(own.check, value) for value in filters.pop(own.name)])
+        for own in resource.filters
+        if own.name in filters
+    ]
     equal = {
         name: [checks.from_text(resource.attributes[name].attribute.check, value) for value in values]
         for name, values in filters.items()
     }
     return Query(
         equal,
+        kept,
         fixed_ips,
         [name for name in given.get("fields", []) if name],
         _sorts(resource, given.get("sort_key", []), given.get("sort_dir", [])),
@@ -100,9 +109,11 @@ def _limit(text: str) -> int:
     return int(text)
 
 
-def select(resource: Resource, views: list[View], query: Query) -> list[View]:
-    """Those that the query is after, in its order and its page."""
+def select(resource: Resource, views: list[View], query: Query, net: Net, project_id: str) -> list[View]:
+    """Those that the query of a project's caller is after, in its order and its page."""
     found = views
+    for filter, values in query.kept:
+        found = [view for view in found if filter.keeps(net, view.row, values, project_id)]
     for name, values in query.equal.items():
         found = [view for view in found if view.value[name] in values]
     if query.fixed_ips:

@@ -59,7 +59,6 @@ class Network:
     name: str = attr(default="", initial="", check="string", quiet=True)
     description: str = attr(default="", initial="", check="string", quiet=True)
     admin_state_up: bool = attr(default=True, initial=True, check="boolean")
-    shared: bool = attr(default=False, initial=False, check="boolean", quiet=True)
     mtu: int = attr(default=1500, initial=0, check="mtu", filter=True)
     key: int = 0
     created_at: str = attr(default="", post=False, put=False, quiet=True)
@@ -208,7 +207,7 @@ class Quota:
     key="id",
     indexes=[index("object_id"), index("project_id"), index("target_tenant")],
     store=True,
-    absent="RBAC policy of type {} could not be found.",
+    absent="RBAC policy of type unknown with ID {} not found",
 )
 class RbacPolicy:
     """An object (a network, say) that a project or everyone (`*`) may use: Neutron's role-based access control."""
@@ -218,7 +217,7 @@ class RbacPolicy:
     object_type: str = attr(default="", put=False, initial=REQUIRED, check="string", quiet=True)
     object_id: str = attr(default="", put=False, initial=REQUIRED, check="uuid", quiet=True)
     action: str = attr(default="", put=False, initial=REQUIRED, check="string", quiet=True)
-    target_tenant: str = attr(default="", initial=REQUIRED, check="string", quiet=True)
+    target_tenant: str = attr(default="", initial=REQUIRED, check="target_project", quiet=True)
 
 
 @row(key="name", store=True)

@@ -12,10 +12,11 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
+from controller.core.model import RbacPolicy
 from controller.core.net import Net
 from controller.core.plan import Draft
-from controller.core.plans import crud
-from controller.core.row import SIDES, Attribute, key_of
+from controller.core.plans import crud, sharing
+from controller.core.row import SIDES, Attribute, Check, key_of
 
 PROJECT_ID, TENANT_ID = "project_id", "tenant_id"
 """One attribute under two names; every resource that has one has both."""
@@ -37,11 +38,14 @@ class Computed:
     """An attribute that is no field of the row: `read(net, row)` gives its JSON value.
 
     `field` is its name among the values handed to the plans, where a client may give it ('': checked, then dropped).
+    With `write(draft, row, value)` the row's own plan does not get the value: it is written after the row, in the same
+    plan, and tells whether that changed anything.
     """
 
     field: str
     attribute: Attribute
     read: Callable[[Net, Any], Any]
+    write: Callable[[Draft, Any, Any], bool] | None = None
 
 
 class Source(NamedTuple):
@@ -49,6 +53,29 @@ class Source(NamedTuple):
 
     row_type: type
     owners: Callable[[Net, Any], Iterable[Any]]
+
+
+class Filter(NamedTuple):
+    """`?name=...` where comparing an attribute does not do: `keeps(net, row, values, project_id)` tells whether a row
+    is among those that a caller of that project asks for by these values, of which each is in the form of `check`."""
+
+    name: str
+    keeps: Callable[[Net, Any, list[Any], str], bool]
+    check: str | Check = "string"
+
+
+class Sharing(NamedTuple):
+    """What it takes to share the rows of a resource by RBAC policies, one row with one project or with everyone.
+
+    Its rows show `shared`, which clients may give as far as `post` and `put` say.  `users(draft, row)` gives the
+    projects that use a row: none of them can lose it; without it they are those whose rows refer to the row.
+    """
+
+    actions: tuple[str, ...] = (sharing.SHARED,)
+    post: bool = True
+    put: bool = True
+    shown: bool = True
+    users: Callable[[Draft, Any], Iterable[str]] | None = None
 
 
 class Action(NamedTuple):
@@ -108,6 +135,8 @@ class Resource:
     methods: frozenset[str] = frozenset({CREATE, CHANGE, DELETE})
     computed: tuple[Computed, ...] = ()
     sources: tuple[Source, ...] = ()
+    filters: tuple[Filter, ...] = ()
+    sharing: Sharing | None = None
     shapes: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
     actions: tuple[Action, ...] = ()
     parent: Parent | None = None
@@ -116,6 +145,10 @@ class Resource:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "plural", self.plural or self.collection.replace("-", "_"))
+        if self.sharing is not None:
+            object.__setattr__(self, "computed", (*self.computed, _shared(self.sharing)))
+            object.__setattr__(self, "sources", (*self.sources, POLICIES))
+            object.__setattr__(self, "filters", (*self.filters, SHARED_FILTER))
         for name in (CREATE, CHANGE, DELETE):
             if getattr(self, _PLAN[name]) is None:
                 object.__setattr__(self, _PLAN[name], crud.plan(name, self.row_type))
@@ -171,13 +204,22 @@ class Resource:
             value[TENANT_ID] = value[PROJECT_ID]
         return value
 
-    def split(self, values: dict[str, Any]) -> tuple[dict[str, Any], dict[type, dict[str, Any]]]:
-        """Values by field: those of the row itself, and those of each side row class."""
+    def split(self, values: dict[str, Any]) -> Parts:
+        """Values by field, apart by who writes them."""
         own, sides = dict(values), {}
         for side_type in SIDES.get(self.row_type, ()):
             names = [name for name, _ in side_type.ROW.attributes if name in own]  # type: ignore[attr-defined]
             sides[side_type] = {name: own.pop(name) for name in names}
-        return own, sides
+        later = [(c.write, own.pop(c.field)) for c in self.computed if c.write is not None and c.field in own]
+        return Parts(own, sides, later)
+
+
+class Parts(NamedTuple):
+    """Values by field: of the row itself, of each side row class, and those that computed attributes write."""
+
+    own: dict[str, Any]
+    sides: dict[type, dict[str, Any]]
+    later: list[tuple[Callable[[Draft, Any, Any], bool], Any]]
 
 
 _PLAN = {CREATE: "create", CHANGE: "change", DELETE: "delete"}
@@ -221,6 +263,18 @@ def put_side(draft: Draft, side_type: Any, key: str, values: dict[str, Any]) -> 
     elif old is not None:
         draft.remove(old)
     return True
+
+
+def _shared(declared: Sharing) -> Computed:
+    """`shared`: whether the row is shared with everyone (whom else it is shared with is their business alone)."""
+    attribute = Attribute("shared", declared.post, declared.put, default=False, check="boolean", shown=declared.shown)
+    return Computed("shared", attribute, lambda net, row: sharing.shared(net, row.id, sharing.EVERYONE), sharing.share)
+
+
+POLICIES = Source(RbacPolicy, lambda net, policy: (policy.object_id,))
+SHARED_FILTER = Filter(
+    "shared", lambda net, row, values, project_id: sharing.shared(net, row.id, project_id) in values, "boolean"
+)
 
 
 def default_of(attribute: Attribute) -> Any:

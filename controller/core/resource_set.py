@@ -47,6 +47,10 @@ class ResourceSet:
         """The resource that shows rows of a class."""
         return self._by_type.get(row_type)
 
+    def shareable(self) -> dict[str, Resource]:
+        """The resources whose rows can be shared, by their names: what RBAC policies call an object's type."""
+        return {resource.name: resource for resource in self._all if resource.sharing is not None}
+
     def rules(self, row_type: type) -> list[Rule]:
         """What apps check and do after rows of a class were made, changed or removed: `f(draft, old, new, values)`."""
         return self._rules.get(row_type, [])

@@ -164,6 +164,13 @@ def uuid(value: Any) -> str:
     return value.lower()
 
 
+def target_project(value: Any) -> str:
+    """Whom an RBAC policy is for: the id of a project (a UUID, its dashes may be left out), or `*` for all."""
+    if value == "*" or isinstance(value, str) and re.fullmatch("[0-9a-f]{32}", value.replace("-", "").lower()):
+        return value  # type: ignore[no-any-return]
+    raise invalid_input(f"'{printable(value)}' is not a valid target project ID; expected a UUID or '*'")
+
+
 def ip_version(value: Any) -> int:
     number = integer(value)
     if number not in (4, 6):
@@ -368,6 +375,7 @@ CHECKS: dict[str, Check] = {
     "integer": Check(integer, _INTEGER, integer),
     "uuid": Check(uuid, _UUID_TEXT),
     "uuid_or_null": Check(uuid_or_null, _null(_UUID_TEXT)),
+    "target_project": Check(target_project, {**_STRING, "examples": ["*", "dde0177aab9b44398f7b05eaa1519c80"]}),
     "ip_version": Check(ip_version, {**_INTEGER, "enum": [4, 6]}, integer),
     "address": Check(address, _ADDRESS),
     "cidr": Check(cidr, {"type": "string", "examples": ["10.0.0.0/24"]}),

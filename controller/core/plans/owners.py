@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-ROUTER_OWNERS = ("network:router_interface", "network:router_interface_distributed", "network:router_gateway")
+GATEWAY_OWNER = "network:router_gateway"
+"""A router's port on an external network."""
+
+ROUTER_OWNERS = ("network:router_interface", "network:router_interface_distributed", GATEWAY_OWNER)
 """Routers' ports: they never make their own addresses."""
 
 AUTO_DELETE_OWNERS = ("network:dhcp", "network:distributed", "network:floatingip_agent_gateway")

@@ -35,8 +35,34 @@ def in_use(row_type: Any, key: str, collection: str) -> Refusal:
     return Refusal(f"{row_type.__name__}InUse", text, 409)
 
 
+def sharing_in_use(network: str) -> Refusal:
+    """A network can't be taken from those that it is shared with."""
+    text = f"Unable to reconfigure sharing settings for network {network}. Multiple projects are using it."
+    return Refusal("InvalidSharedSetting", text, 409)
+
+
+def external_network_in_use(network_id: str) -> Refusal:
+    reason = "cannot be updated to be made non-external, since it has existing gateway ports."
+    return Refusal("ExternalNetworkInUse", f"External network {network_id} {reason}", 409)
+
+
+def policy_in_use(object_id: str, details: str) -> Refusal:
+    """An RBAC policy that somebody depends on."""
+    text = f"RBAC policy on object {object_id} cannot be removed because other objects depend on it."
+    return Refusal("RbacPolicyInUse", f"{text}\nDetails: {details}", 409)
+
+
 def over_quota(resources: list[str]) -> Refusal:
     return Refusal("OverQuota", f"Quota exceeded for resources: {resources}.", 409)
+
+
+def quota_below_use(resource: str, limit: int, used: int) -> Refusal:
+    return bad_request(f"Quota limit {limit} for {resource} must be greater than or equal to already used {used}")
+
+
+def no_quota(project_id: str) -> Refusal:
+    """A project without limits of its own."""
+    return Refusal("TenantQuotaNotFound", f"Quota for project {project_id} could not be found.", 404)
 
 
 def network_in_use(network_id: str, port_ids: Iterable[str]) -> Refusal:
