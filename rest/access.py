@@ -126,14 +126,17 @@ class Access:
             if row is None or not self.may_see(caller, shown, self._views.view(shown, row)):
                 raise not_found(refers, key)
 
-    def require_row(self, caller: Caller, resource: Resource, view: View, verb: str, given: Any = ()) -> None:
+    def require_row(
+        self, caller: Caller, resource: Resource, view: View, verb: str, given: Any = (), values: Any = ()
+    ) -> None:
         """Refuse what the caller may not do with a row: as if it were not there where it may not see it, else 403.
 
-        `verb` is "update", "delete" or an action's name; of an update, `given` is what it sets.
+        `verb` is "update", "delete" or an action's name; of an update, `given` is what it sets, and rules are asked
+        about the row as it would be, with `values` (by name on the wire).
         """
         if not self.may_see(caller, resource, view):
             raise not_found(resource.row_type, key_of(view.row))
-        target = self._target(caller, resource, view.value)
+        target = self._target(caller, resource, {**view.value, **dict(values)})
         self._require(caller, target, self._rules(verb, resource, given))
 
     def require(self, caller: Caller, rule: str, target: Mapping[str, Any]) -> None:

@@ -16,6 +16,12 @@ EXTENSIONS = (
         "2018-05-01T10:00:00-00:00",
     ),
     Extension(
+        "external-net",
+        "Neutron external network",
+        "Networks for routers' gateways and floating IPs, which all projects may use.",
+        "2013-01-14T10:00:00-00:00",
+    ),
+    Extension(
         "filter-validation",
         "Filter parameters validation",
         "Unknown filters are refused.",
@@ -69,5 +75,11 @@ EXTENSIONS = (
         "Resource timestamps",
         "Every resource tells when it was made and changed.",
         "2016-09-12T10:00:00-00:00",
+    ),
+    Extension(
+        "subnet-external-network",
+        "Subnet belongs to an external network",
+        "A subnet tells whether its network is external.",
+        "2024-02-05T18:00:00-00:00",
     ),
 )

@@ -65,7 +65,7 @@ def _update(context: Context, call: Call, resource: Resource, key: Any) -> Answe
     found = body.document(body.read(call.request, context.body_limit))
     view = _view(context, call, resource, key)
     change, revision = body.changed(resource, found), _revision(call.request)
-    context.access.require_row(call.caller, resource, view, "update", change.given)
+    context.access.require_row(call.caller, resource, view, "update", change.given, change.target(resource))
     row = context.execute(
         call, lambda draft: writes.change(context.resources, resource, draft, key, change.values, revision)
     )

@@ -212,11 +212,9 @@ def _operation(resource: Resource, verb: str, status: str, schema: Schema | None
 
 def _query_parameters(resource: Resource) -> list[Schema]:
     """Filters, and what every list can be asked for."""
-    filters = [
-        {"name": wire, "in": "query", "schema": {"type": "array", "items": {"type": "string"}}}
-        for wire, slot in resource.attributes.items()
-        if slot.attribute.filter
-    ]
+    attributes = (wire for wire, slot in resource.attributes.items() if slot.attribute.filter)
+    names = dict.fromkeys([*attributes, *(own.name for own in resource.filters)])
+    filters = [{"name": name, "in": "query", "schema": _STRINGS} for name in names]
     controls = [
         {"name": name, "in": "query", "schema": {"type": "integer", "minimum": 0} if name == "limit" else _STRINGS}
         for name in CONTROLS

@@ -194,22 +194,6 @@ def test_the_profile_comes_back_as_an_object(api):
     assert port["binding:profile"] == profile
 
 
-def test_router_external_is_false_and_stays_so(api):
-    network = api.make("network", router__external=False)
-    assert network["router:external"] is False
-    path = f"/v2.0/networks/{network['id']}"
-    assert api("PUT", path, {"network": {"router:external": False}}).status == 200
-    for reply in (
-        api("PUT", path, {"network": {"router:external": True}}),
-        api("POST", "/v2.0/networks", {"network": {"router:external": True}}),
-    ):
-        assert reply.error == (
-            400,
-            "HTTPBadRequest",
-            "Invalid input for router:external. Reason: true is not supported.",
-        )
-
-
 def test_an_exhausted_cloud_answers_503():
     api = Api(Settings(tunnel_id_ranges=((1, 1),)))
     api.make("network")
