@@ -57,6 +57,30 @@ EXTENSIONS = (
         "A write that insists on a revision number.",
         "2016-12-11T00:00:00-00:00",
     ),
+    Extension(
+        "quota-check-limit",
+        "Quota engine limit check",
+        "A new limit that is below what a project has already is refused.",
+        "2021-09-08T16:00:00-00:00",
+    ),
+    Extension(
+        "quota-check-limit-default",
+        "Quota engine limit check by default",
+        "It is refused whether the client asks for the check or not.",
+        "2024-08-21T16:00:00-00:00",
+    ),
+    Extension(
+        "quota_details",
+        "Quota details management support",
+        "How much of each resource a project has.",
+        "2017-02-10T10:00:00-00:00",
+    ),
+    Extension(
+        "quotas",
+        "Quota management support",
+        "How much of each resource a project may have.",
+        "2012-07-29T10:00:00-00:00",
+    ),
     Extension("sorting", "Sorting support", "Lists come in the order asked for.", "2016-06-12T00:00:00-00:00"),
     Extension(
         "standard-attr-description",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from rest import collection, convergence, documents, errors, inspection, member, openapi
+from rest import collection, convergence, documents, errors, inspection, member, openapi, quotas
 from rest.context import Answer, Call, Context, Handler
 
 SPECIAL: dict[str, Handler] = {
     "convergence": convergence.answer,
     "extensions": documents.extensions,
     "openapi": openapi.answer,
+    "quotas": quotas.answer,
 }
 """Below `/v2.0`, what is no resource (without the suffix `.json`, which every path may have)."""
 
