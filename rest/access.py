@@ -139,6 +139,14 @@ class Access:
         target = self._target(caller, resource, {**view.value, **dict(values)})
         self._require(caller, target, self._rules(verb, resource, given))
 
+    def require_part(self, caller: Caller, resource: Resource, view: View, verb: str, part: str) -> None:
+        """Refuse what the caller may not do with a part of a row (`delete_network:tags`); where no rule is about that
+        part, who may read or update the row may."""
+        rule = f"{verb}_{resource.name}:{part}"
+        if not self._policy.has(rule):
+            rule = f"{'get' if verb == 'get' else 'update'}_{resource.name}"
+        self._require(caller, self._target(caller, resource, view.value), [rule])
+
     def require(self, caller: Caller, rule: str, target: Mapping[str, Any]) -> None:
         """Refuse (403) what a single rule does not allow."""
         if not self._policy.allows(rule, caller, target):

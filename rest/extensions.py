@@ -95,6 +95,12 @@ EXTENSIONS = (
         "2016-04-11T10:00:00-00:00",
     ),
     Extension(
+        "standard-attr-tag",
+        "Tag support for resources with standard attribute",
+        "Resources have tags, and are found by them.",
+        "2017-01-01T00:00:00-00:00",
+    ),
+    Extension(
         "standard-attr-timestamp",
         "Resource timestamps",
         "Every resource tells when it was made and changed.",
@@ -105,5 +111,17 @@ EXTENSIONS = (
         "Subnet belongs to an external network",
         "A subnet tells whether its network is external.",
         "2024-02-05T18:00:00-00:00",
+    ),
+    Extension(
+        "tag-creation",
+        "Tag creation extension",
+        "Tags are added to those that are there.",
+        "2024-23-07T10:00:00-00:00",  # sic
+    ),
+    Extension(
+        "tag-ports-during-bulk-creation",
+        "Tag Ports During Bulk Creation",
+        "Ports may be made with their tags.",
+        "2019-12-29T19:00:00-00:00",
     ),
 )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from controller.core.row import PLANNED, REQUIRED, attr, index, quiet, row
+from controller.core.row import PLANNED, REQUIRED, attr, index, quiet, row, tags
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Values inside rows
@@ -64,6 +64,7 @@ class Network:
     created_at: str = attr(default="", post=False, put=False, quiet=True)
     updated_at: str = attr(default="", post=False, put=False, quiet=True)
     revision_number: int = attr(default=0, post=False, put=False, quiet=True)
+    tags: tuple[str, ...] = tags()
 
 
 @row(
@@ -102,6 +103,7 @@ class Subnet:
     created_at: str = attr(default="", post=False, put=False, quiet=True)
     updated_at: str = attr(default="", post=False, put=False, quiet=True)
     revision_number: int = attr(default=0, post=False, put=False, quiet=True)
+    tags: tuple[str, ...] = tags()
 
 
 @row(
@@ -144,6 +146,7 @@ class Port:
     created_at: str = attr(default="", post=False, put=False, quiet=True)
     updated_at: str = attr(default="", post=False, put=False, quiet=True)
     revision_number: int = attr(default=0, post=False, put=False, quiet=True)
+    tags: tuple[str, ...] = tags(post=True)
 
 
 @row(key="name", indexes=[index("bridge", each=lambda host: (dpid for _, dpid in host.bridges))], store=True)

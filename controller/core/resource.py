@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 from controller.core.model import RbacPolicy
 from controller.core.net import Net
 from controller.core.plan import Draft
-from controller.core.plans import crud, sharing
+from controller.core.plans import crud, sharing, tags
 from controller.core.row import SIDES, Attribute, Check, key_of
 
 PROJECT_ID, TENANT_ID = "project_id", "tenant_id"
@@ -149,9 +149,16 @@ class Resource:
             object.__setattr__(self, "computed", (*self.computed, _shared(self.sharing)))
             object.__setattr__(self, "sources", (*self.sources, POLICIES))
             object.__setattr__(self, "filters", (*self.filters, SHARED_FILTER))
+        if self.tagged:
+            object.__setattr__(self, "filters", (*self.filters, *TAG_FILTERS))
         for name in (CREATE, CHANGE, DELETE):
             if getattr(self, _PLAN[name]) is None:
                 object.__setattr__(self, _PLAN[name], crud.plan(name, self.row_type))
+
+    @property
+    def tagged(self) -> bool:
+        """Whether its rows have tags, and paths for them."""
+        return any(name == "tags" for name, _ in self.row_type.ROW.attributes)
 
     @cached_property
     def attributes(self) -> dict[str, Slot]:
@@ -271,6 +278,10 @@ def _shared(declared: Sharing) -> Computed:
     return Computed("shared", attribute, lambda net, row: sharing.shared(net, row.id, sharing.EVERYONE), sharing.share)
 
 
+TAG_FILTERS = tuple(
+    Filter(name, lambda net, row, values, project_id, fits=fits: fits(row.tags, values))  # type: ignore[misc]
+    for name, fits in tags.FILTERS.items()
+)
 POLICIES = Source(RbacPolicy, lambda net, policy: (policy.object_id,))
 SHARED_FILTER = Filter(
     "shared", lambda net, row, values, project_id: sharing.shared(net, row.id, project_id) in values, "boolean"

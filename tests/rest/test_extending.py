@@ -12,7 +12,7 @@ from controller.core.model import Network
 from controller.core.plan import Refusal
 from controller.core.plans.revision import existing, update
 from controller.core.resource import Action, Parent
-from controller.core.row import CASCADE, REQUIRED, Standard, attr, index
+from controller.core.row import CASCADE, REQUIRED, Tagged, attr, index
 from tests.rest.api import SETTINGS, Api
 
 
@@ -22,7 +22,7 @@ def declared():
     app.extension("racks", "Racks", "Where networks are cabled.", "2026-11-25T00:00:00-00:00")
 
     @app.row(key="id", indexes=[index("project_id")])
-    class Rack(Standard):
+    class Rack(Tagged):
         height: int = attr(default=1, initial=REQUIRED, check="integer")
 
     @app.row(key=("rack_id", "slot"), indexes=[index("rack_id")])
@@ -157,6 +157,14 @@ def test_an_action(api):
     assert api.get(f"/v2.0/racks/{rack}/shelves/top")["colour"] == "blue"
     assert api("GET", f"/v2.0/racks/{rack}/paint").status == 405
     assert api("PUT", f"/v2.0/racks/{rack}/burn", {}).error[:2] == (404, "HTTPNotFound")
+
+
+def test_tags(api):
+    rack = api.make("rack", height=1)
+    assert rack["tags"] == []
+    assert api("PUT", f"/v2.0/racks/{rack['id']}/tags/tall").status == 201
+    assert [found["tags"] for found in api.get("/v2.0/racks?tags=tall")] == [["tall"]]
+    assert api.get("/v2.0/racks?not-tags-any=tall") == []
 
 
 def test_quotas_count_what_a_project_has(api):

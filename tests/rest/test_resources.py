@@ -31,6 +31,7 @@ def test_a_network_as_answered(api):
         "shared": False,
         "mtu": 1500,
         "revision_number": 0,
+        "tags": [],
         "status": "ACTIVE",
         "subnets": [],
         "provider:network_type": "vlan",

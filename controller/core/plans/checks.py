@@ -171,6 +171,22 @@ def target_project(value: Any) -> str:
     raise invalid_input(f"'{printable(value)}' is not a valid target project ID; expected a UUID or '*'")
 
 
+def tag(value: Any) -> str:
+    """A word by which users find a resource again: up to 255 characters."""
+    return string(value)
+
+
+def tags(value: Any) -> tuple[str, ...]:
+    """A list of different tags, in alphabetical order."""
+    if not isinstance(value, list):
+        raise Invalid(f"'{printable(value)}' is not a list")
+    found = [tag(one) for one in value]
+    again = sorted({one for one in found if found.count(one) > 1}) if len(set(found)) < len(found) else []
+    if again:
+        raise Invalid(f"Duplicate items in the list: '{', '.join(again)}'")
+    return tuple(sorted(found))
+
+
 def ip_version(value: Any) -> int:
     number = integer(value)
     if number not in (4, 6):
@@ -376,6 +392,7 @@ CHECKS: dict[str, Check] = {
     "uuid": Check(uuid, _UUID_TEXT),
     "uuid_or_null": Check(uuid_or_null, _null(_UUID_TEXT)),
     "target_project": Check(target_project, {**_STRING, "examples": ["*", "dde0177aab9b44398f7b05eaa1519c80"]}),
+    "tags": Check(tags, {"type": "array", "items": _STRING, "uniqueItems": True}),
     "ip_version": Check(ip_version, {**_INTEGER, "enum": [4, 6]}, integer),
     "address": Check(address, _ADDRESS),
     "cidr": Check(cidr, {"type": "string", "examples": ["10.0.0.0/24"]}),

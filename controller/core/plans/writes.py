@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from controller.core.plan import Draft
-from controller.core.plans import quotas, refusals, sharing
+from controller.core.plans import quotas, refusals, sharing, tags
 from controller.core.plans.revision import existing
 from controller.core.resource import PROJECT_ID, Resource, put_side
 from controller.core.resource_set import ResourceSet
@@ -27,6 +27,8 @@ def _create(resources: ResourceSet, resource: Resource, draft: Draft, values: di
     for prepare in resources.preparations(resource.row_type):
         prepare(draft, None, values)
     _require_references(resource, draft, values)
+    if resource.tagged:
+        tags.require_few(values.get("tags", ()), resource.plural)
     parts = resource.split(values)
     row = resource.create(draft, parts.own)  # type: ignore[misc]
     for side_type, given in parts.sides.items():
