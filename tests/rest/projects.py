@@ -27,8 +27,9 @@ def _caller(environ: dict[str, Any]) -> Caller:
 class Projects(Api):
     """`ann` and `mia` (a manager) are of project A, `bob` and `rob` (a reader) of B, `admin` of C."""
 
-    def __init__(self, settings: Any = SETTINGS, **more: Any) -> None:
-        super().__init__(settings, authenticate=_caller, policy=Policy(), **more)
+    def __init__(self, settings: Any = SETTINGS, rules: Any = (), **more: Any) -> None:
+        """`rules`: those that apps declare, as (name, check, description)."""
+        super().__init__(settings, authenticate=_caller, policy=Policy(more=rules), **more)
 
     def __call__(self, method: str, path: str, body: Any = None, *, by: str = "admin", **headers: str) -> Reply:
         return super().__call__(method, path, body, Caller=by, **headers)

@@ -24,8 +24,7 @@ EVERYONE = "*"
 
 def policies(net: Any, key: str, action: str) -> list[RbacPolicy]:
     """The policies of an action on an object.  `net` is a Net or a Draft."""
-    found = net.find(RbacPolicy, "object_id", key) if net.count_of(RbacPolicy, "object_id", key) else ()
-    return [policy for policy in found if policy.action == action]
+    return [policy for policy in net.find(RbacPolicy, "object_id", key) if policy.action == action]
 
 
 def shared(net: Any, key: str, project_id: str, action: str = SHARED) -> bool:
