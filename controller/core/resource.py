@@ -57,11 +57,15 @@ class Source(NamedTuple):
 
 class Filter(NamedTuple):
     """`?name=...` where comparing an attribute does not do: `keeps(net, row, values, project_id)` tells whether a row
-    is among those that a caller of that project asks for by these values, of which each is in the form of `check`."""
+    is among those that a caller of that project asks for by these values, of which each is in the form of `check`.
+
+    With `shows(value, values)` a list that was asked so shows that of a row's JSON object.
+    """
 
     name: str
     keeps: Callable[[Net, Any, list[Any], str], bool]
     check: str | Check = "string"
+    shows: Callable[[dict[str, Any], list[Any]], dict[str, Any]] | None = None
 
 
 class Sharing(NamedTuple):
@@ -123,7 +127,7 @@ class Resource:
     of `plans.crud` when not given.  `methods` says which of them clients may use.  `shapes` turns fields into JSON
     where that does not follow from their type.  `quota` is the limit of a project that has none of its own (-1: none;
     None: not counted), which needs an index `project_id`.  `plural` is the collection's name in JSON where it is not
-    that of the path.
+    that of the path.  One that is not `own` shows only what is computed from rows that are another resource's.
     """
 
     name: str
@@ -142,10 +146,11 @@ class Resource:
     parent: Parent | None = None
     quota: int | None = None
     plural: str = ""
+    own: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "plural", self.plural or self.collection.replace("-", "_"))
-        if self.sharing is not None:
+        if self.sharing is not None and SHARED_FILTER not in self.filters:
             object.__setattr__(self, "computed", (*self.computed, _shared(self.sharing)))
             object.__setattr__(self, "sources", (*self.sources, POLICIES))
             object.__setattr__(self, "filters", (*self.filters, SHARED_FILTER))
@@ -163,15 +168,26 @@ class Resource:
     @cached_property
     def attributes(self) -> dict[str, Slot]:
         """Every attribute by its name on the wire."""
-        slots = [Slot(name, attribute) for name, attribute in self.row_type.ROW.attributes]
-        for side_type in SIDES.get(self.row_type, ()):
-            slots += [Slot(name, attribute, side_type) for name, attribute in side_type.ROW.attributes]  # type: ignore[attr-defined]
+        slots = [Slot(name, attribute) for name, attribute in (self.row_type.ROW.attributes if self.own else ())]
+        for side_type in self._side_types:
+            slots += [Slot(name, attribute, side_type) for name, attribute in side_type.ROW.attributes]
         slots += [Slot(computed.field, computed.attribute) for computed in self.computed]
         return {slot.attribute.name or slot.field: slot for slot in slots}
 
     @cached_property
     def sides(self) -> tuple[Side, ...]:
-        return tuple(_side(side_type) for side_type in SIDES.get(self.row_type, ()))
+        return tuple(_side(side_type) for side_type in self._side_types)
+
+    @property
+    def _side_types(self) -> tuple[Any, ...]:
+        return tuple(SIDES.get(self.row_type, ())) if self.own else ()
+
+    @cached_property
+    def key(self) -> str:
+        """The name on the wire of the attribute that is the row's key ('': no single one is)."""
+        names = self.row_type.ROW.key_fields
+        found = (wire for wire, slot in self.attributes.items() if slot.side is None and (slot.field,) == names)
+        return next(found, "")
 
     @cached_property
     def indexes(self) -> dict[str, str]:
@@ -182,12 +198,12 @@ class Resource:
 
     @cached_property
     def _own(self) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
-        return _shown(self.row_type)
+        return _shown(self.row_type) if self.own else ((), lambda row: ())
 
     @cached_property
     def _shapes(self) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
         found: dict[str, Callable[[Any], Any]] = {}
-        for row_type in (self.row_type, *SIDES.get(self.row_type, ())):
+        for row_type in (self.row_type, *self._side_types) if self.own else ():
             hints = get_type_hints(row_type)
             for name, attribute in row_type.ROW.attributes:
                 shape = self.shapes.get(name) or shape_of(hints[name])
@@ -214,8 +230,8 @@ class Resource:
     def split(self, values: dict[str, Any]) -> Parts:
         """Values by field, apart by who writes them."""
         own, sides = dict(values), {}
-        for side_type in SIDES.get(self.row_type, ()):
-            names = [name for name, _ in side_type.ROW.attributes if name in own]  # type: ignore[attr-defined]
+        for side_type in self._side_types:
+            names = [name for name, _ in side_type.ROW.attributes if name in own]
             sides[side_type] = {name: own.pop(name) for name in names}
         later = [(c.write, own.pop(c.field)) for c in self.computed if c.write is not None and c.field in own]
         return Parts(own, sides, later)

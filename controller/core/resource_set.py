@@ -29,7 +29,7 @@ class ResourceSet:
     ) -> None:
         self._all = tuple(resources)
         self._by_path = {(r.parent.collection if r.parent else "", r.collection): r for r in self._all}
-        self._by_type = {resource.row_type: resource for resource in self._all}
+        self._by_type = {resource.row_type: resource for resource in self._all if resource.own}
         self._rules = _by_type(rules)
         self._preparations = _by_type(preparations)
         self._references: dict[type, list[Reference]] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -18,13 +19,25 @@ from controller.core.settings import Settings
 
 
 def declare(settings: Settings, apps: Iterable[App] = ()) -> ResourceSet:
-    """All resources: the core's, then those of the apps."""
+    """All resources: the core's, then those of the apps, each with what apps add to it."""
     apps = tuple(apps)
+    resources = (*_core(settings), *(resource for app in apps for resource in app.resources))
     return ResourceSet(
-        [*_core(settings), *(resource for app in apps for resource in app.resources)],
+        [_extended(resource, apps) for resource in resources],
         [rule for app in apps for rule in app.rules],
         [preparation for app in apps for preparation in app.preparations],
     )
+
+
+def _extended(resource: Resource, apps: Iterable[App]) -> Resource:
+    for more in (more for app in apps for more in app.extended if more.row_type is resource.row_type and resource.own):
+        resource = replace(
+            resource,
+            computed=(*resource.computed, *more.computed),
+            sources=(*resource.sources, *more.sources),
+            filters=(*resource.filters, *more.filters),
+        )
+    return resource
 
 
 def _core(settings: Settings) -> tuple[Resource, ...]:
