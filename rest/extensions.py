@@ -33,6 +33,7 @@ EXTENSIONS = (
         "Ports are found by a part of their address.",
         "2017-11-28T09:00:00-00:00",
     ),
+    Extension("l2_adjacency", "L2 Adjacency", "A network is one broadcast domain.", "2016-04-12T16:00:00-00:00"),
     Extension("net-mtu", "Network MTU", "The MTU of a network.", "2015-03-25T10:00:00-00:00"),
     Extension(
         "net-mtu-writable", "Network MTU (writable)", "Clients may set a network's MTU.", "2017-07-12T00:00:00-00:00"
@@ -123,5 +124,11 @@ EXTENSIONS = (
         "Tag Ports During Bulk Creation",
         "Ports may be made with their tags.",
         "2019-12-29T19:00:00-00:00",
+    ),
+    Extension(
+        "subnet-service-types",
+        "Subnet service types",
+        "Which owners' ports a subnet gives addresses to.",
+        "2016-03-15T18:00:00-00:00",
     ),
 )

@@ -84,7 +84,10 @@ class Segment:
 
 @row(key="id", indexes=[index("network_id"), index("project_id")], store=True)
 class Subnet:
-    """A block of addresses of a network (IPv4 or IPv6)."""
+    """A block of addresses of a network (IPv4 or IPv6).
+
+    `service_types` are the `device_owner`s of the ports that it is for (sorted; none: for all).
+    """
 
     id: str = attr(post=False, put=False)
     network_id: str = attr(default="", put=False, check="uuid", refers=Network, on_delete=PLANNED)
@@ -100,6 +103,7 @@ class Subnet:
     enable_dhcp: bool = attr(default=True, initial=True, check="boolean")
     ipv6_ra_mode: str | None = attr(default=None, put=False, initial=None, check="ipv6_mode")
     ipv6_address_mode: str | None = attr(default=None, put=False, initial=None, check="ipv6_mode")
+    service_types: tuple[str, ...] = attr(default=(), initial=(), check="service_types", filter=False)
     created_at: str = attr(default="", post=False, put=False, quiet=True)
     updated_at: str = attr(default="", post=False, put=False, quiet=True)
     revision_number: int = attr(default=0, post=False, put=False, quiet=True)

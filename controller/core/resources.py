@@ -134,6 +134,7 @@ _NETWORK = (
         lambda net, network: sharing.external(net, network.id),
         sharing.open_to_routers,
     ),
+    Computed("", read_only("l2_adjacency", "boolean", filter=False), lambda net, network: True),
 )
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -159,6 +160,8 @@ _SUBNET = (
         Attribute("router:external", post=False, put=False, default=False, check="boolean"),
         lambda net, subnet: sharing.external(net, subnet.network_id),
     ),
+    # Networks have one segment, which all of their subnets are on.
+    Computed("", Attribute("segment_id", put=False, check="nothing"), lambda net, subnet: None),
 )
 
 # ---------------------------------------------------------------------------------------------------------------------

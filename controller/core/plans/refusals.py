@@ -92,6 +92,11 @@ def no_address_left(network_id: str) -> Refusal:
     return Refusal("IpAddressGenerationFailure", f"No more IP addresses available on network {network_id}.", 409)
 
 
+def no_subnet_for_owner(network_id: str, owner: str) -> Refusal:
+    text = f"No valid service subnet for the given device owner, network {network_id}, service type {owner}."
+    return Refusal("IpAddressGenerationFailureNoMatchingSubnet", text, 409)
+
+
 def address_not_in_subnet(address: str) -> Refusal:
     return Refusal("InvalidIpForSubnet", f"IP address {address} is not a valid IP for the specified subnet.", 400)
 
@@ -155,6 +160,11 @@ def pool_invalid(pool: str) -> Refusal:
 def pools_overlap(first: str, second: str, cidr: str) -> Refusal:
     text = f"Found overlapping allocation pools: {first} {second} for subnet {cidr}."
     return Refusal("OverlappingAllocationPools", text, 409)
+
+
+def gateway_in_use(gateway: str, port_id: str) -> Refusal:
+    text = f"Current gateway ip {gateway} already in use by port {port_id}. Unable to update."
+    return Refusal("GatewayIpInUse", text, 409)
 
 
 def gateway_in_pool(gateway: str, pool: str) -> Refusal:
