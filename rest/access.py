@@ -131,13 +131,15 @@ class Access:
     ) -> None:
         """Refuse what the caller may not do with a row: as if it were not there where it may not see it, else 403.
 
-        `verb` is "update", "delete" or an action's name; of an update, `given` is what it sets, and rules are asked
-        about the row as it would be, with `values` (by name on the wire).
+        `verb` is "update", "delete" or an action's name (whose rule may have just that name, `add_prefixes`); of an
+        update, `given` is what it sets, and rules are asked about the row as it would be, with `values` (by name on the
+        wire).
         """
         if not self.may_see(caller, resource, view):
             raise not_found(resource.row_type, key_of(view.row))
         target = self._target(caller, resource, {**view.value, **dict(values)})
-        self._require(caller, target, self._rules(verb, resource, given))
+        rules = [verb] if self._policy.has(verb) else self._rules(verb, resource, given)
+        self._require(caller, target, rules)
 
     def require_part(self, caller: Caller, resource: Resource, view: View, verb: str, part: str) -> None:
         """Refuse what the caller may not do with a part of a row (`delete_network:tags`); where no rule is about that
