@@ -43,6 +43,10 @@ class Unlimited:
         """No rule limits anybody."""
 
 
+NEVER_ASKED = frozenset({"create_subnet:service_types", "update_subnet:service_types"})
+"""Neutron declares these rules, for administrators, and asks none of them: members have always set the attribute."""
+
+
 class Access:
     """The rules' names are Neutron's: `get_port`, `create_network:shared`, `update_port:binding:host_id`."""
 
@@ -160,7 +164,8 @@ class Access:
     def _rules(self, verb: str, resource: Resource, given: Any) -> list[str]:
         """The rule of what is done, and those of the attributes that it sets, as far as they have one."""
         whole = f"{verb}_{resource.name}"
-        return [whole, *(rule for part in _parts(given) if self._policy.has(rule := f"{whole}:{part}"))]
+        parts = (rule for part in _parts(given) if self._policy.has(rule := f"{whole}:{part}"))
+        return [whole, *(rule for rule in parts if rule not in NEVER_ASKED)]
 
     def _require(self, caller: Caller, target: Mapping[str, Any], rules: list[str]) -> None:
         if not all(self._policy.always(rule, caller) or self._policy.allows(rule, caller, target) for rule in rules):

@@ -137,7 +137,7 @@ def changed(resource: Resource, found: dict[str, Any]) -> Item:
     for name, given in item.items():
         field, attribute, _ = resource.attributes[name]
         if not attribute.put:
-            raise bad_request(f"Cannot update read-only attribute {name}")
+            raise bad_request(f"Cannot update read-only attribute {TENANT_ID if name == PROJECT_ID else name}")
         values[field] = checks.check(attribute.check, name, given)
     values.pop("", None)
     return Item(values, item)
