@@ -94,7 +94,7 @@ def act(context: Context, call: Call, resource: Resource, key: str, parts: list[
     view = visible(context, call, resource, full)
     context.access.require_row(call.caller, resource, view, action.name)
     result = context.execute(call, lambda draft: action.plan(draft, full, found))
-    if isinstance(result, dict):
+    if isinstance(result, dict | list):
         return Answer(200, json.dumps(result))
     row = context.net.get(resource.row_type, full)
     return _shown(context, call, resource, context.views.view(resource, row))

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from controller.core import pipeline
 from controller.core.model import ETH, INT, Switch
-from controller.core.resource import Computed, Extension, Filter, Resource, Source
+from controller.core.resource import Action, Computed, Extension, Filter, Resource, Source
 from controller.core.row import row
 
 FLOWS = "flows"
@@ -47,6 +47,7 @@ class Extended(NamedTuple):
     computed: tuple[Computed, ...]
     sources: tuple[Source, ...]
     filters: tuple[Filter, ...]
+    actions: tuple[Action, ...]
 
 
 class App:
@@ -89,10 +90,11 @@ class App:
         computed: Iterable[Computed] = (),
         sources: Iterable[Source] = (),
         filters: Iterable[Filter] = (),
+        actions: Iterable[Action] = (),
     ) -> None:
-        """Add to the resource that shows rows of a class: attributes computed from other rows, where those are, and
-        filters.  Attributes that clients give and that are stored are those of a side row (`row`)."""
-        self.extended.append(Extended(row_type, tuple(computed), tuple(sources), tuple(filters)))
+        """Add to the resource that shows rows of a class: attributes computed from other rows, where those are, filters
+        and actions.  Attributes that clients give and that are stored are those of a side row (`row`)."""
+        self.extended.append(Extended(row_type, tuple(computed), tuple(sources), tuple(filters), tuple(actions)))
 
     def policy(self, rule: str, check: str, description: str) -> None:
         """Declare a policy rule and its default, in oslo.policy's language."""

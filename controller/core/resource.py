@@ -83,7 +83,8 @@ class Sharing(NamedTuple):
 
 
 class Action(NamedTuple):
-    """`PUT /collection/KEY/name`: `plan(draft, key, body)` gives the key of the row to show, or a JSON object.
+    """`PUT /collection/KEY/name`: `plan(draft, key, body)` gives the key of the row to show, or a JSON object
+    or list.
 
     `body` is the JSON object as it came; the plan checks it.
     """

@@ -36,6 +36,7 @@ def _extended(resource: Resource, apps: Iterable[App]) -> Resource:
             computed=(*resource.computed, *more.computed),
             sources=(*resource.sources, *more.sources),
             filters=(*resource.filters, *more.filters),
+            actions=(*resource.actions, *more.actions),
         )
     return resource
 

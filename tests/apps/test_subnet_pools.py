@@ -399,6 +399,57 @@ def test_many_at_once_do_not_overlap(cloud):
     assert cloud("POST", "/v2.0/subnets", {"subnets": [one]}).error[1] == "SubnetAllocationError"
 
 
+# -- subnets taken into pools ------------------------------------------------------------------------------------------
+
+
+def test_a_networks_subnets_are_taken_into_a_pool(cloud):
+    scope = cloud.scope()["id"]
+    pool = cloud.as_(ANN).pool("10.0.0.0/16", default_prefixlen=24)["id"]
+    cloud.as_(ADMIN).put(f"subnetpools/{pool}", address_scope_id=scope)
+    mine = cloud.as_(BOB).pool("10.1.0.0/16", default_prefixlen=24)
+    network = cloud.make("network")
+    subnets = [cloud.subnet(network, cidr=cidr) for cidr in ("10.1.7.0/24", "192.0.2.0/25")]
+    cloud.subnet(network, cidr="fd00::/64", ip_version=6)
+    path = f"/v2.0/subnetpools/{mine['id']}"
+    onboard = {"network_id": network["id"]}
+    taken = cloud("PUT", f"{path}/onboard_network_subnets", onboard)
+    assert (taken.status, sorted(taken.body, key=lambda one: one["cidr"])) == (
+        200,
+        [{"id": subnet["id"], "cidr": subnet["cidr"]} for subnet in subnets],
+    )
+    assert cloud.get(path)["prefixes"] == ["10.1.0.0/16", "192.0.2.0/25"]
+    for subnet in subnets:
+        now = cloud.get(f"/v2.0/subnets/{subnet['id']}")
+        assert (now["subnetpool_id"], now["revision_number"]) == (mine["id"], 1)
+    again = cloud("PUT", f"{path}/onboard_network_subnets", onboard).error
+    assert again[:2] == (400, "IllegalSubnetPoolUpdate")
+    assert again[2].endswith(f"conflicts with allocated prefixes in subnet pool {mine['id']}.")
+    cloud.as_(ADMIN).put(f"subnetpools/{mine['id']}", address_scope_id=scope)
+    assert cloud.get(f"/v2.0/networks/{network['id']}")["ipv4_address_scope"] == scope
+
+
+def test_what_is_not_taken_into_a_pool(cloud):
+    pool = cloud.as_(BOB).pool("10.1.0.0/16")["id"]
+    path = f"/v2.0/subnetpools/{pool}/onboard_network_subnets"
+    assert cloud("PUT", path, {}).error[2] == "Invalid input for operation: network_id must be specified.."
+    hidden = cloud.as_(ANN).make("network")["id"]
+    absent = (404, "NetworkNotFound", f"Network {hidden} could not be found.")
+    assert cloud.as_(BOB)("PUT", path, {"network_id": hidden}).error == absent
+    shared = cloud.as_(ADMIN).make("network", shared=True)["id"]
+    assert cloud.as_(BOB)("PUT", path, {"network_id": shared}).error == (403, "NotAuthorized", "Not authorized.")
+    assert cloud("PUT", path, {"network_id": 7}).status == 400
+    mine = cloud.make("network")
+    cloud.subnet(mine, cidr="10.1.0.0/24")
+    scope = cloud.as_(ADMIN).scope()["id"]
+    cloud.put(f"subnetpools/{pool}", address_scope_id=scope)
+    cloud.pool("192.0.2.0/24", address_scope_id=scope)
+    other = cloud.make("network")
+    cloud.subnet(other, cidr="192.0.2.0/25")
+    refused = cloud("PUT", path, {"network_id": other["id"]}).error
+    assert refused[1] == "AddressScopePrefixConflict"
+    assert cloud.get(f"/v2.0/subnetpools/{pool}")["prefixes"] == ["10.1.0.0/16"]
+
+
 # -- networks, pools and scopes ---------------------------------------------------------------------------------------
 
 
