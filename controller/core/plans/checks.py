@@ -226,9 +226,7 @@ def gateway(value: Any) -> str | None:
 
 
 def pools(value: Any) -> tuple[Pool, ...]:
-    """`[{"start": address, "end": address}, ...]`; none at all is a subnet that gives no addresses by itself."""
-    if value is None:
-        raise Invalid("Invalid data format for IP pool: 'None'")
+    """`[{"start": address, "end": address}, ...]`; none (or null): the subnet gives no addresses by itself."""
     items = _dicts(_list(value, "IP pool"), "IP pool", "start", "end")
     return tuple(Pool(address(pool["start"]), address(pool["end"])) for pool in items)
 
@@ -418,7 +416,7 @@ CHECKS: dict[str, Check] = {
     "address": Check(address, _ADDRESS),
     "cidr": Check(cidr, {"type": "string", "examples": ["10.0.0.0/24"]}),
     "gateway": Check(gateway, _null(_ADDRESS)),
-    "pools": Check(pools, {**_list_of(_object("start", "end", start=_ADDRESS, end=_ADDRESS)), "type": "array"}),
+    "pools": Check(pools, _list_of(_object("start", "end", start=_ADDRESS, end=_ADDRESS))),
     "nameservers": Check(nameservers, _list_of(_ADDRESS)),
     "routes": Check(routes, _list_of(_object("destination", "nexthop", destination=_STRING, nexthop=_ADDRESS))),
     "ipv6_mode": Check(ipv6_mode, {"enum": [*IPV6_MODES, None]}),
