@@ -18,7 +18,7 @@ from controller.core.plans import checks, prefixes
 from controller.core.plans.refusals import bad_request, invalid_input
 from controller.core.plans.revision import existing, update
 from controller.core.resource import Action, Sharing
-from controller.core.row import PLANNED, REQUIRED, Check, Standard, attr, index
+from controller.core.row import PLANNED, REQUIRED, Check, Tagged, attr, index
 
 app = App("subnet_pools")
 
@@ -85,7 +85,7 @@ def _default(pool: SubnetPool) -> Iterable[int]:
     indexes=[index("project_id"), index("address_scope_id"), index("default", each=_default)],
     absent="Subnet pool {} could not be found.",
 )
-class SubnetPool(Standard):
+class SubnetPool(Tagged):
     """`prefixes` are merged and of one IP version.  A project's subnets may have `default_quota` of it: so many
     addresses in IPv4, blocks of length 64 in IPv6 (None or 0: all)."""
 

@@ -155,7 +155,7 @@ class Resource:
             object.__setattr__(self, "computed", (*self.computed, _shared(self.sharing)))
             object.__setattr__(self, "sources", (*self.sources, POLICIES))
             object.__setattr__(self, "filters", (*self.filters, SHARED_FILTER))
-        if self.tagged:
+        if self.tagged and TAG_FILTERS[0] not in self.filters:
             object.__setattr__(self, "filters", (*self.filters, *TAG_FILTERS))
         for name in (CREATE, CHANGE, DELETE):
             if getattr(self, _PLAN[name]) is None:
@@ -164,7 +164,7 @@ class Resource:
     @property
     def tagged(self) -> bool:
         """Whether its rows have tags, and paths for them."""
-        return any(name == "tags" for name, _ in self.row_type.ROW.attributes)
+        return self.own and any(name == "tags" for name, _ in self.row_type.ROW.attributes)
 
     @cached_property
     def attributes(self) -> dict[str, Slot]:

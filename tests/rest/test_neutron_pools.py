@@ -24,8 +24,8 @@ CREATED = {
     if exchange["m"] == "POST" and exchange["s"] == 201
     for made in exchange["r"].values()
 }
-NOT_COMPARED = ("id", "created_at", "updated_at", "revision_number", "project_id", "tenant_id", "tags")
-"""Attributes whose values are not the request's doing, or not the business of this page."""
+NOT_COMPARED = ("id", "created_at", "updated_at", "revision_number", "project_id", "tenant_id")
+"""Attributes whose values are not the request's doing."""
 LENGTHS = ("default_prefixlen", "min_prefixlen", "max_prefixlen")
 """Texts everywhere, but numbers where Neutron answers an update."""
 
