@@ -12,7 +12,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from ipaddress import ip_address
 from pathlib import Path
@@ -30,7 +30,9 @@ from controller.core import app
 from controller.core.inspect import Inspector
 from controller.core.machine import Machine
 from controller.core.pipeline import LAYOUT
+from controller.core.plans import quotas
 from controller.core.record import write_event
+from controller.core.resources import declare
 from controller.core.row import KINDS
 from controller.io import tls
 from controller.io.loop import Loop
@@ -82,6 +84,7 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(FILES, most) if most > 0 else FILES, most))
     gc.set_threshold(*COLLECT)
     apps = app.load()
+    _check_quotas(config, apps)
     store = Store(config.database, config.settings)
     stack.callback(store.close)
     kinds: list[Any] = list(KINDS.values())
@@ -121,6 +124,15 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     hub.spawn(wsgi.server, listener, serving, environ=environ, log_output=False, keepalive=True, max_size=1024)
     _announce(config, store.revision, access.password)
     return hub.Event()
+
+
+def _check_quotas(config: Config, apps: Iterable[app.App]) -> None:
+    """Limits are of resources that are there."""
+    known = {quotas.DEFAULT, *quotas.counted(declare(config.settings, apps))}
+    unknown = sorted({name for name, _ in config.settings.quotas} - known)
+    if unknown:
+        there = ", ".join(sorted(known - {quotas.DEFAULT}))
+        raise ConfigError(f"[quotas] quota_{unknown[0]}: there is no such resource; there are {there}")
 
 
 def _recording(path: str | None, config: Config, rows: list[Any]) -> TextIO | None:
