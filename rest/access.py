@@ -57,17 +57,24 @@ class Access:
 
     def visible(self, caller: Caller, resource: Resource, views: Iterable[View]) -> list[View]:
         """Those of the rows that the caller may see."""
-        rule = f"get_{resource.name}"
+        rule = f"get_{resource.policy}"
         if self._policy.always(rule, caller):
             return list(views)
         return [view for view in views if self._allows(rule, caller, resource, view)]
 
     def may_see(self, caller: Caller, resource: Resource, view: View) -> bool:
-        rule = f"get_{resource.name}"
+        rule = f"get_{resource.policy}"
         return self._policy.always(rule, caller) or self._allows(rule, caller, resource, view)
 
     def _allows(self, rule: str, caller: Caller, resource: Resource, view: View) -> bool:
-        return self._policy.allows(rule, caller, self._target(caller, resource, view.value))
+        return self._policy.allows(rule, caller, self._target_of(caller, resource, view))
+
+    def _target_of(self, caller: Caller, resource: Resource, view: View) -> Target:
+        """A row as a target; it knows what it is below of, though it may not show that."""
+        values = view.value
+        if resource.parent is not None:
+            values = {resource.parent.field: getattr(view.row, resource.parent.field), **values}
+        return self._target(caller, resource, values)
 
     def _target(self, caller: Caller, resource: Resource, values: Mapping[str, Any]) -> Target:
         def shared(key: Any) -> bool:
@@ -84,13 +91,13 @@ class Access:
         rules = self._attribute_rules(resource)
         if all(self._policy.always(rule, caller) for rule in rules):
             return NOTHING
-        prefix = len(f"get_{resource.name}:")
+        prefix = len(f"get_{resource.policy}:")
         refused = (rule[prefix:] for rule in rules if not self._allows(rule, caller, resource, view))
         return frozenset(refused)
 
     def _attribute_rules(self, resource: Resource) -> tuple[str, ...]:
         if resource.name not in self._shown:
-            rules = (f"get_{resource.name}:{name}" for name in resource.attributes)
+            rules = (f"get_{resource.policy}:{name}" for name in resource.attributes)
             self._shown[resource.name] = tuple(rule for rule in rules if self._policy.has(rule))
         return self._shown[resource.name]
 
@@ -126,15 +133,18 @@ class Access:
             if row is None or not self.may_see(caller, shown, self._views.view(shown, row)):
                 raise not_found(refers, key)
 
-    def require_row(self, caller: Caller, resource: Resource, view: View, verb: str, given: Any = ()) -> None:
+    def require_row(
+        self, caller: Caller, resource: Resource, view: View, verb: str, given: Any = (), rule: str = ""
+    ) -> None:
         """Refuse what the caller may not do with a row: as if it were not there where it may not see it, else 403.
 
-        `verb` is "update", "delete" or an action's name; of an update, `given` is what it sets.
+        `verb` is "update", "delete" or an action's name; of an update, `given` is what it sets.  `rule` is asked
+        instead of the one that follows from the verb.
         """
         if not self.may_see(caller, resource, view):
             raise not_found(resource.row_type, key_of(view.row))
-        target = self._target(caller, resource, view.value)
-        self._require(caller, target, self._rules(verb, resource, given))
+        target = self._target_of(caller, resource, view)
+        self._require(caller, target, [rule] if rule else self._rules(verb, resource, given))
 
     def require(self, caller: Caller, rule: str, target: Mapping[str, Any]) -> None:
         """Refuse (403) what a single rule does not allow."""
@@ -146,7 +156,7 @@ class Access:
 
     def _rules(self, verb: str, resource: Resource, given: Any) -> list[str]:
         """The rule of what is done, and those of the attributes that it sets, as far as they have one."""
-        whole = f"{verb}_{resource.name}"
+        whole = f"{verb}_{resource.policy}"
         return [whole, *(rule for part in _parts(given) if self._policy.has(rule := f"{whole}:{part}"))]
 
     def _require(self, caller: Caller, target: Mapping[str, Any], rules: list[str]) -> None:

@@ -112,6 +112,8 @@ def select(resource: Resource, views: list[View], query: Query) -> list[View]:
 
 def candidates(resource: Resource, net: Net, query: Query, parent: Any = None) -> Iterable[Any]:
     """Rows to look at: those below a parent, else by id or by an index where a filter allows it."""
+    if resource.found is not None:
+        return resource.found.all(net, parent)
     if parent is not None and resource.parent is not None:
         return net.find(resource.row_type, resource.parent.field, parent.id)
     if "id" in query.equal:
@@ -138,7 +140,7 @@ def _fits(address: dict[str, str], key: str, values: list[str]) -> bool:
 def _sorted(found: list[View], query: Query) -> list[View]:
     """By the sort keys and then by id, where either is asked for; else as they come."""
     if query.sorts or query.limit or query.marker:
-        found = sorted(found, key=lambda view: view.value["id"])
+        found = sorted(found, key=lambda view: view.id)
     for name, descending in reversed(query.sorts):
         found.sort(key=lambda view: _weight(view.value[name]), reverse=descending)
     return found
@@ -156,7 +158,7 @@ def _page(found: list[View], resource: Resource, query: Query) -> list[View]:
         return found
     at = None
     if query.marker:
-        at = next((place for place, view in enumerate(found) if view.value["id"] == query.marker), None)
+        at = next((place for place, view in enumerate(found) if view.id == query.marker), None)
         if at is None:
             raise not_found(resource.row_type, query.marker)
     if query.reverse:
@@ -174,9 +176,9 @@ def links(query: Query, found: list[View], url: str) -> list[dict[str, str]]:
     full = len(found) == query.limit
     pages = []
     if found and (full or query.reverse):
-        pages.append(("next", [*rest, ("marker", found[-1].value["id"])]))
+        pages.append(("next", [*rest, ("marker", found[-1].id)]))
     if found and (query.marker or query.reverse) and (full or not query.reverse):
-        pages.append(("previous", [*rest, ("marker", found[0].value["id"]), ("page_reverse", "True")]))
+        pages.append(("previous", [*rest, ("marker", found[0].id), ("page_reverse", "True")]))
     return [{"rel": rel, "href": f"{url}?{urlencode(pairs)}"} for rel, pairs in pages]
 
 

@@ -54,11 +54,13 @@ class Source(NamedTuple):
 class Action(NamedTuple):
     """`PUT /collection/KEY/name`: `plan(draft, key, body)` gives the key of the row to show, or a JSON object.
 
-    `body` is the JSON object as it came; the plan checks it.
+    `body` is the JSON object as it came ({} where none did); the plan checks it.  `rule` is the policy rule, where it
+    is not that of the name and the resource.
     """
 
     name: str
-    plan: Callable[[Draft, str, dict[str, Any]], Any]
+    plan: Callable[[Draft, Any, dict[str, Any]], Any]
+    rule: str = ""
 
 
 class Parent(NamedTuple):
@@ -66,6 +68,17 @@ class Parent(NamedTuple):
 
     collection: str
     field: str
+
+
+class Found(NamedTuple):
+    """Rows that are stored nowhere, or only some of them: made of other rows when they are asked for.
+
+    `get(net, key)` gives the row or None; `all(net, parent)` those below a row, or all of them where there is no
+    parent.  `net` may be a Draft.
+    """
+
+    get: Callable[[Any, Any], Any]
+    all: Callable[[Any, Any], Iterable[Any]]
 
 
 class Slot(NamedTuple):
@@ -96,7 +109,8 @@ class Resource:
     of `plans.crud` when not given.  `methods` says which of them clients may use.  `shapes` turns fields into JSON
     where that does not follow from their type.  `quota` is the limit of a project that has none of its own (-1: none;
     None: not counted), which needs an index `project_id`.  `plural` is the collection's name in JSON where it is not
-    that of the path.
+    that of the path; `policy` is what policy rules call the resource, where that is not its name.  `found` says where
+    the rows are from when they are not just those of the store.
     """
 
     name: str
@@ -113,12 +127,19 @@ class Resource:
     parent: Parent | None = None
     quota: int | None = None
     plural: str = ""
+    policy: str = ""
+    found: Found | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "policy", self.policy or self.name)
         object.__setattr__(self, "plural", self.plural or self.collection.replace("-", "_"))
         for name in (CREATE, CHANGE, DELETE):
             if getattr(self, _PLAN[name]) is None:
                 object.__setattr__(self, _PLAN[name], crud.plan(name, self.row_type))
+
+    def get(self, net: Any, key: Any) -> Any:
+        """The row of a key, or None.  `net` may be a Draft."""
+        return self.found.get(net, key) if self.found else net.get(self.row_type, key)
 
     @cached_property
     def attributes(self) -> dict[str, Slot]:

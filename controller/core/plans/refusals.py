@@ -23,9 +23,12 @@ def bad_resource(collection: str, message: str) -> Refusal:
     return Refusal("BadRequest", f"Bad {collection} request: {message}.", 400)
 
 
-def not_found(row_type: Any, key: str) -> Refusal:
-    """`key` is that of no row of that class, or of one that the caller may not know of."""
-    return Refusal(f"{row_type.__name__}NotFound", row_type.ROW.absent.format(key), 404)
+def not_found(row_type: Any, key: Any) -> Refusal:
+    """`key` is that of no row of that class, or of one that the caller may not know of.
+
+    Of a key of several parts the last ones are told, as many as the text has places."""
+    parts, told = key if isinstance(key, tuple) else (key,), row_type.ROW.absent
+    return Refusal(f"{row_type.__name__}NotFound", told.format(*parts[-told.count("{}") :]), 404)
 
 
 def in_use(row_type: Any, key: str, collection: str) -> Refusal:
