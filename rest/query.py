@@ -104,7 +104,7 @@ def select(resource: Resource, views: list[View], query: Query) -> list[View]:
     """Those that the query is after, in its order and its page."""
     found = views
     for name, values in query.equal.items():
-        found = [view for view in found if view.value[name] in values]
+        found = [view for view in found if view.value.get(name) in values]
     if query.fixed_ips:
         found = [view for view in found if _has_address(view.value["fixed_ips"], query.fixed_ips)]
     return _page(_sorted(found, query), resource, query)
@@ -142,7 +142,7 @@ def _sorted(found: list[View], query: Query) -> list[View]:
     if query.sorts or query.limit or query.marker:
         found = sorted(found, key=lambda view: view.id)
     for name, descending in reversed(query.sorts):
-        found.sort(key=lambda view: _weight(view.value[name]), reverse=descending)
+        found.sort(key=lambda view: _weight(view.value.get(name)), reverse=descending)
     return found
 
 

@@ -11,12 +11,13 @@ import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, NamedTuple
 
 from controller.core import pipeline
 from controller.core.model import ETH, INT, Switch
-from controller.core.resource import Extension, Resource
+from controller.core.resource import Computed, Extension, Resource, Source
 from controller.core.row import row
+from controller.core.settings import Settings
 
 FLOWS = "flows"
 OVSDB = "ovsdb"
@@ -40,6 +41,14 @@ class Renderer:
         return self.name
 
 
+class Extended(NamedTuple):
+    """What an app adds to the resource that shows rows of a class."""
+
+    row_type: type
+    computed: Callable[[Settings], Iterable[Computed]]
+    sources: tuple[Source, ...]
+
+
 class App:
     """One feature.  Instances register themselves; `load` returns them all."""
 
@@ -49,6 +58,7 @@ class App:
         self.name = name
         self.extensions: list[Extension] = []
         self.resources: list[Resource] = []
+        self.extended: list[Extended] = []
         self.policies: list[tuple[str, str, str]] = []
         self.rules: list[tuple[type, Callable[..., None]]] = []
         self.preparations: list[tuple[type, Callable[..., None]]] = []
@@ -72,6 +82,18 @@ class App:
         made = Resource(*declared, **options)
         self.resources.append(made)
         return made
+
+    def extend(
+        self,
+        row_type: type,
+        computed: Iterable[Computed] | Callable[[Settings], Iterable[Computed]] = (),
+        sources: Iterable[Source] = (),
+    ) -> None:
+        """Add to the resource that shows rows of a class: attributes computed from other rows (a function of the
+        settings, where they depend on those), and where those are.  Attributes that clients give and that are stored
+        are those of a side row (`row`)."""
+        made = computed if callable(computed) else lambda settings, kept=tuple(computed): kept
+        self.extended.append(Extended(row_type, made, tuple(sources)))
 
     def policy(self, rule: str, check: str, description: str) -> None:
         """Declare a policy rule and its default, in oslo.policy's language."""

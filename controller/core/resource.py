@@ -37,11 +37,16 @@ class Computed:
     """An attribute that is no field of the row: `read(net, row)` gives its JSON value.
 
     `field` is its name among the values handed to the plans, where a client may give it ('': checked, then dropped).
+    A row of which `read` gives ABSENT is shown without the attribute.
     """
 
     field: str
     attribute: Attribute
     read: Callable[[Net, Any], Any]
+
+
+ABSENT = object()
+"""What a computed attribute is of a row that is shown without it."""
 
 
 class Source(NamedTuple):
@@ -186,8 +191,8 @@ class Resource:
         for name, shape in self._shapes:
             value[name] = shape(value[name])
         for computed in self.computed:
-            if computed.attribute.shown:
-                value[computed.attribute.name] = computed.read(net, row)
+            if computed.attribute.shown and (held := computed.read(net, row)) is not ABSENT:
+                value[computed.attribute.name] = held
         if PROJECT_ID in value:
             value[TENANT_ID] = value[PROJECT_ID]
         return value
