@@ -10,7 +10,8 @@ from controller.core.plans import refusals
 
 
 def existing(draft: Draft, row_type: type, key: str, revision: int | None = None) -> Any:
-    """The row.  Refuses with 404 when it is not there, with 412 when its revision number is not `revision`."""
+    """The row.  Refuses with 404 when it is not there, with 412 when its revision number, if it has one, is not
+    `revision`."""
     return required(draft.get(row_type, key), row_type, key, revision)
 
 
@@ -18,7 +19,7 @@ def required(found: Any, row_type: type, key: Any, revision: int | None = None) 
     """The row that was found under a key, if there is one.  Refuses as `existing` does."""
     if found is None:
         raise refusals.not_found(row_type, key)
-    if revision is not None and found.revision_number != revision:
+    if revision is not None and getattr(found, "revision_number", revision) != revision:
         raise refusals.revision_conflict(revision, found.revision_number)
     return found
 
