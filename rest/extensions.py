@@ -27,6 +27,12 @@ EXTENSIONS = (
         "Ports are found by a part of their address.",
         "2017-11-28T09:00:00-00:00",
     ),
+    Extension(
+        "multi-provider",
+        "Multi Provider Network",
+        "A network on several physical networks.",
+        "2013-06-27T10:00:00-00:00",
+    ),
     Extension("net-mtu", "Network MTU", "The MTU of a network.", "2015-03-25T10:00:00-00:00"),
     Extension(
         "net-mtu-writable", "Network MTU (writable)", "Clients may set a network's MTU.", "2017-07-12T00:00:00-00:00"

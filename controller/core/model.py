@@ -73,13 +73,18 @@ class Network:
     store=True,
 )
 class Segment:
-    """How a network is carried: type, physical network (flat, vlan) and VLAN or tunnel id.  One per network for now."""
+    """How a network is carried: type, physical network (flat, vlan) and VLAN or tunnel id.
+
+    A network may have several, on physical networks that are joined outside; a host uses the first that it reaches, in
+    the order of `position`.
+    """
 
     id: str
     network_id: str
     network_type: str
     physical_network: str | None = None
     segmentation_id: int | None = None
+    position: int = 0
 
 
 @row(key="id", indexes=[index("network_id"), index("project_id")], store=True)

@@ -12,9 +12,11 @@ from controller.core.app import App
 from controller.core.model import Binding, Fault, Host, Network, Port, Segment, Subnet
 from controller.core.net import Net
 from controller.core.plans import networks, ports, subnets
-from controller.core.resource import Computed, Resource, Source
+from controller.core.plans.checks import Carrier
+from controller.core.resource import ABSENT, Computed, Resource, Source
 from controller.core.resource_set import ResourceSet
 from controller.core.row import Attribute
+from controller.core.segments import segments_of
 from controller.core.settings import Settings
 from controller.core.vif import OVS, vif_details, vif_type
 
@@ -98,10 +100,20 @@ def read_only(name: str, check: str = "string", filter: bool = True) -> Attribut
 
 def _of_segment(field: str, check: str) -> Computed:
     def read(net: Net, network: Network) -> Any:
-        segments = net.find(Segment, "network_id", network.id)
-        return getattr(segments[0], field) if segments else None
+        found = segments_of(net, network.id)
+        if len(found) > 1:
+            return ABSENT
+        return getattr(found[0], field) if found else None
 
     return Computed(field, Attribute(f"provider:{field}", put=False, check=check), read)
+
+
+def _segments(net: Net, network: Network) -> Any:
+    """Those of a network that has several; one is told by the provider attributes."""
+    found = segments_of(net, network.id)
+    if len(found) < 2:
+        return ABSENT
+    return [{f"provider:{field}": getattr(segment, field) for field in Carrier._fields} for segment in found]
 
 
 def _network_status(net: Net, network: Network) -> str:
@@ -118,6 +130,7 @@ _NETWORK = (
     _of_segment("network_type", "network_type"),
     _of_segment("physical_network", "physical_network"),
     _of_segment("segmentation_id", "segmentation_id"),
+    Computed("segments", Attribute("segments", put=False, check="segments", filter=False), _segments),
     Computed("", Attribute("router:external", default=False, check="never"), lambda net, network: False),
 )
 

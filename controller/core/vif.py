@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from controller.core.model import TUNNEL_TYPES, Host, Segment
+from controller.core.model import Host
+from controller.core.segments import reaches
 
 UNBOUND, OVS, FAILED = "unbound", "ovs", "binding_failed"
 
@@ -31,18 +32,6 @@ def _is_plugged(vnic_type: str, profile: str) -> bool:
         capabilities = json.loads(profile).get("capabilities")
         return isinstance(capabilities, list) and "switchdev" in capabilities
     return vnic_type in PLUGGED
-
-
-def reaches(net: Any, host: Host, network_id: str) -> bool:
-    """Whether the host has a way to the network: any of its segments is one that the host can carry."""
-    return any(carries(host, segment) for segment in net.find(Segment, "network_id", network_id))
-
-
-def carries(host: Host, segment: Segment) -> bool:
-    """A tunnel needs a tunnel address, a VLAN or flat segment a bridge to its physical network."""
-    if segment.network_type in TUNNEL_TYPES:
-        return bool(host.local_ip)
-    return segment.network_type == "local" or segment.physical_network in dict(host.bridge_mappings)
 
 
 def vif_details(net: Any, host_name: str) -> dict[str, Any]:

@@ -105,6 +105,15 @@ def flat_network_in_use(physical_network: str) -> Refusal:
     return Refusal("FlatNetworkInUse", text, 409)
 
 
+def segments_and_provider() -> Refusal:
+    text = "Segments and provider values cannot both be set."
+    return Refusal("SegmentsSetInConjunctionWithProviders", text, 400)
+
+
+def segment_twice() -> Refusal:
+    return Refusal("SegmentsContainDuplicateEntry", "Duplicate segment entry in request.", 400)
+
+
 def too_many_nameservers(subnet: str, most: int) -> Refusal:
     text = f"Unable to complete operation for {subnet}. The number of DNS nameservers exceeds the limit {most}."
     return Refusal("DNSNameServersExhausted", text, 400)
