@@ -25,6 +25,7 @@ app = App("port_bindings")
 app.extension(
     "binding-extended", "Port Bindings Extended", "A port is bound to several hosts.", "2017-07-17T10:00:00-00:00"
 )
+app.policy("update_port_binding", "rule:service_api", "Change a binding of a port")
 
 ACTIVE, INACTIVE = "ACTIVE", "INACTIVE"
 COMPUTE = "compute:"

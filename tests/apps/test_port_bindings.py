@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from apps import port_bindings
+from controller.core.caller import Caller
 from controller.core.model import Host
 from controller.core.plans import wiring
+from rest.policy import Policy
 from tests.rest.api import Api
 
 DETAILS = {
@@ -118,3 +120,31 @@ def test_lists_are_sorted_and_cut_by_host(api, port):
     listed = api("GET", path(port) + "?limit=2&sort_key=host&sort_dir=desc")
     assert [one["host"] for one in listed.body["bindings"]] == ["h3", "h2"]
     assert api.get(path(port) + "?marker=h2&limit=5")[0]["host"] == "h3"
+
+
+def test_bindings_are_the_business_of_services(api):
+    """Neutron's rules: Nova makes, activates and removes them; an administrator looks; their owner knows of none."""
+    roles = {"member": ("member", "reader"), "service": ("service",), "admin": ("admin", "manager", "member", "reader")}
+
+    def authenticate(environ):
+        name = environ.get("HTTP_WHO", "admin")
+        return Caller(name, "p1", frozenset(roles[name]), name == "admin")
+
+    api = Api(apps=[port_bindings.app], authenticate=authenticate, policy=Policy())
+    for number, name in enumerate(("h1", "h2"), 1):
+        host = Host(name, f"192.0.2.{number}")
+        api.store.execute(lambda draft, host=host: wiring.describe_host(draft, host), who="controller")
+    values = {"device_owner": "compute:nova", "binding__host_id": "h1"}
+    port = api.make("port", network_id=api.make("network")["id"], **values)["id"]
+    body = {"binding": {"host": "h2"}}
+    refused = "rule:create_port_binding is disallowed by policy"
+    assert api("POST", path(port), body, Who="member").error == (403, "PolicyNotAuthorized", refused)
+    assert api("GET", path(port), Who="member").body == {"bindings": []}
+    assert api("POST", path(port), body, Who="service").status == 201
+    assert api("PUT", path(port, "h2"), {"binding": {"profile": {}}}, Who="member").error[0] == 404
+    assert api("PUT", path(port, "h2", "activate"), Who="member").error[0] == 404
+    assert api("PUT", path(port, "h2", "activate"), Who="admin").error[1] == "PolicyNotAuthorized"
+    assert api("PUT", path(port, "h2"), {"binding": {"profile": {}}}, Who="admin").status == 403
+    assert api("PUT", path(port, "h2", "activate"), Who="service").status == 200
+    assert [one["host"] for one in api("GET", path(port), Who="admin").body["bindings"]] == ["h2", "h1"]
+    assert api("DELETE", path(port, "h1"), Who="service").status == 204
