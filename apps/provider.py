@@ -25,6 +25,7 @@ from controller.core.model import (
     Uplink,
 )
 from controller.core.pipeline import ADMIT, LOOKUP, NET, REMOTE, UNTAGGED, load, onward, vlan
+from controller.core.segments import segments_of
 
 app = App("provider")
 
@@ -56,11 +57,11 @@ PROVIDER = app.table(
 
 
 def _carrier(net: Any, on: NetworkOnSwitch) -> tuple[Network, Segment, int] | None:
-    """The network, its flat or VLAN segment, and the OpenFlow port of the patch on this switch."""
+    """The network, the flat or VLAN segment that this switch carries it on, and the OpenFlow port of the patch."""
     network = net.get(Network, on.network_id)
     if network is None or not network.admin_state_up:
         return None
-    for segment in net.find(Segment, "network_id", on.network_id):
+    for segment in segments_of(net, on.network_id):
         if segment.network_type in ("flat", "vlan"):
             uplink = net.get(Uplink, (on.dpid, segment.physical_network))
             if uplink is not None:

@@ -58,4 +58,4 @@ def _grow(draft: Draft, pool: SubnetPool, blocks: list[str]) -> None:
         resource.change(draft, pool.id, {"prefixes": (*pool.prefixes, *blocks)})
 
 
-app.extend(SubnetPool, actions=[Action("onboard_network_subnets", onboard)])
+app.extend(SubnetPool, actions=[Action("onboard_network_subnets", onboard, rule="onboard_network_subnets")])

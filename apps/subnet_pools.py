@@ -210,7 +210,10 @@ app.resource(
     delete,
     shapes={"default_prefixlen": str, "min_prefixlen": str, "max_prefixlen": str},
     sharing=Sharing(put=False, users=lambda draft, pool: {subnet.project_id for subnet in pool.subnets(draft)}),
-    actions=(Action("add_prefixes", add_prefixes), Action("remove_prefixes", remove_prefixes)),
+    actions=(
+        Action("add_prefixes", add_prefixes, rule="add_prefixes"),
+        Action("remove_prefixes", remove_prefixes, rule="remove_prefixes"),
+    ),
     quota=-1,
 )
 

@@ -75,6 +75,7 @@ SECTIONS: dict[str, tuple[cfg.Opt, ...]] = {
             types.base_mac,
             "What the MAC addresses of ports begin with: the first three octets, or four when the fourth is not 00.",
         ),
+        _option("dns_domain", "openstacklocal.", types.domain, "The DNS domain of ports' names."),
     ),
     "database": (
         _option(
@@ -310,6 +311,7 @@ def _settings(values: Values) -> Settings:
         tunnel_id_ranges=ovs["tunnel_id_ranges"],
         global_physnet_mtu=values["DEFAULT"]["global_physnet_mtu"],
         base_mac=values["DEFAULT"]["base_mac"],
+        dns_domain=values["DEFAULT"]["dns_domain"],
         bridge_mappings=ovs["bridge_mappings"],
         proactive=ovs["mode"] == "proactive",
         idle_timeout=ovs["idle_timeout"],

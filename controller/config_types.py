@@ -79,6 +79,16 @@ def address(value: str) -> Address:
     return Address("" if host == "*" else host, int(found["port"]))
 
 
+def domain(value: str) -> str:
+    """A DNS domain in lower case and with the dot at its end (RFC 1123, 2.1); '' is none."""
+    name = value.lower().removesuffix(".")
+    if name and not re.fullmatch(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*", name):
+        raise ValueError(f"{value!r} is not a DNS domain")
+    if len(name) > 200:
+        raise ValueError(f"{value!r} leaves no room for the names of ports: it may have 200 characters")
+    return f"{name}." if name else ""
+
+
 def names(value: str) -> tuple[str, ...]:
     return tuple(_items(value))
 

@@ -61,17 +61,24 @@ class Access:
 
     def visible(self, caller: Caller, resource: Resource, views: Iterable[View]) -> list[View]:
         """Those of the rows that the caller may see."""
-        rule = f"get_{resource.name}"
+        rule = f"get_{resource.policy}"
         if self._policy.always(rule, caller):
             return list(views)
         return [view for view in views if self._allows(rule, caller, resource, view)]
 
     def may_see(self, caller: Caller, resource: Resource, view: View) -> bool:
-        rule = f"get_{resource.name}"
+        rule = f"get_{resource.policy}"
         return self._policy.always(rule, caller) or self._allows(rule, caller, resource, view)
 
     def _allows(self, rule: str, caller: Caller, resource: Resource, view: View) -> bool:
-        return self._policy.allows(rule, caller, self._target(caller, resource, view.value))
+        return self._policy.allows(rule, caller, self._target_of(caller, resource, view))
+
+    def _target_of(self, caller: Caller, resource: Resource, view: View, changed: Any = ()) -> Target:
+        """A row as a target, with what is `changed` of it; what it is below of is known, shown or not."""
+        values = {**view.value, **dict(changed)} if changed else view.value
+        if resource.parent is not None:
+            values = {resource.parent.field: getattr(view.row, resource.parent.field), **values}
+        return self._target(caller, resource, values)
 
     def _target(self, caller: Caller, resource: Resource, values: Mapping[str, Any]) -> Target:
         def given(key: Any, action: str) -> bool:
@@ -88,13 +95,13 @@ class Access:
         rules = self._attribute_rules(resource)
         if all(self._policy.always(rule, caller) for rule in rules):
             return NOTHING
-        prefix = len(f"get_{resource.name}:")
+        prefix = len(f"get_{resource.policy}:")
         refused = (rule[prefix:] for rule in rules if not self._allows(rule, caller, resource, view))
         return frozenset(refused)
 
     def _attribute_rules(self, resource: Resource) -> tuple[str, ...]:
         if resource.name not in self._shown:
-            rules = (f"get_{resource.name}:{name}" for name in resource.attributes)
+            rules = (f"get_{resource.policy}:{name}" for name in resource.attributes)
             self._shown[resource.name] = tuple(rule for rule in rules if self._policy.has(rule))
         return self._shown[resource.name]
 
@@ -131,27 +138,33 @@ class Access:
                 raise not_found(refers, key)
 
     def require_row(
-        self, caller: Caller, resource: Resource, view: View, verb: str, given: Any = (), values: Any = ()
+        self,
+        caller: Caller,
+        resource: Resource,
+        view: View,
+        verb: str,
+        given: Any = (),
+        values: Any = (),
+        rule: str = "",
     ) -> None:
         """Refuse what the caller may not do with a row: as if it were not there where it may not see it, else 403.
 
-        `verb` is "update", "delete" or an action's name (whose rule may have just that name, `add_prefixes`); of an
-        update, `given` is what it sets, and rules are asked about the row as it would be, with `values` (by name on the
-        wire).
+        `verb` is "update", "delete" or an action's name; of an update, `given` is what it sets, and rules are asked
+        about the row as it would be, with `values` (by name on the wire).  `rule` is asked instead of the one that
+        follows from the verb.
         """
         if not self.may_see(caller, resource, view):
             raise not_found(resource.row_type, key_of(view.row))
-        target = self._target(caller, resource, {**view.value, **dict(values)})
-        rules = [verb] if self._policy.has(verb) else self._rules(verb, resource, given)
-        self._require(caller, target, rules)
+        target = self._target_of(caller, resource, view, values)
+        self._require(caller, target, [rule] if rule else self._rules(verb, resource, given))
 
     def require_part(self, caller: Caller, resource: Resource, view: View, verb: str, part: str) -> None:
         """Refuse what the caller may not do with a part of a row (`delete_network:tags`); where no rule is about that
         part, who may read or update the row may."""
-        rule = f"{verb}_{resource.name}:{part}"
+        rule = f"{verb}_{resource.policy}:{part}"
         if not self._policy.has(rule):
-            rule = f"{'get' if verb == 'get' else 'update'}_{resource.name}"
-        self._require(caller, self._target(caller, resource, view.value), [rule])
+            rule = f"{'get' if verb == 'get' else 'update'}_{resource.policy}"
+        self._require(caller, self._target_of(caller, resource, view), [rule])
 
     def require(self, caller: Caller, rule: str, target: Mapping[str, Any]) -> None:
         """Refuse (403) what a single rule does not allow."""
@@ -163,7 +176,7 @@ class Access:
 
     def _rules(self, verb: str, resource: Resource, given: Any) -> list[str]:
         """The rule of what is done, and those of the attributes that it sets, as far as they have one."""
-        whole = f"{verb}_{resource.name}"
+        whole = f"{verb}_{resource.policy}"
         parts = (rule for part in _parts(given) if self._policy.has(rule := f"{whole}:{part}"))
         return [whole, *(rule for rule in parts if rule not in NEVER_ASKED)]
 

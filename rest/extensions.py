@@ -34,6 +34,12 @@ EXTENSIONS = (
         "2017-11-28T09:00:00-00:00",
     ),
     Extension("l2_adjacency", "L2 Adjacency", "A network is one broadcast domain.", "2016-04-12T16:00:00-00:00"),
+    Extension(
+        "multi-provider",
+        "Multi Provider Network",
+        "A network on several physical networks.",
+        "2013-06-27T10:00:00-00:00",
+    ),
     Extension("net-mtu", "Network MTU", "The MTU of a network.", "2015-03-25T10:00:00-00:00"),
     Extension(
         "net-mtu-writable", "Network MTU (writable)", "Clients may set a network's MTU.", "2017-07-12T00:00:00-00:00"

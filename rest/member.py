@@ -40,9 +40,9 @@ def _key(key: str, parent: Any) -> Any:
 
 def visible(context: Context, call: Call, resource: Resource, key: Any) -> View:
     """The row's view.  404 when it is not there or the caller may not see it."""
-    row = context.net.get(resource.row_type, key)
+    row = resource.get(context.net, key)
     if row is None:
-        raise not_found(resource.row_type, key[-1] if isinstance(key, tuple) else key)
+        raise not_found(resource.row_type, key)
     view = context.views.view(resource, row)
     if not context.access.may_see(call.caller, resource, view):
         raise not_found(resource.row_type, key)
@@ -89,14 +89,15 @@ def act(context: Context, call: Call, resource: Resource, key: str, parts: list[
         raise errors.no_such_path()
     if call.method != "PUT":
         raise errors.not_allowed(("PUT",))
-    found = body.document(body.read(call.request, context.body_limit))
+    given = body.read(call.request, context.body_limit)
+    found = body.document(given) if given else {}
     full = _key(key, parent)
     view = visible(context, call, resource, full)
-    context.access.require_row(call.caller, resource, view, action.name)
+    context.access.require_row(call.caller, resource, view, action.name, rule=action.rule)
     result = context.execute(call, lambda draft: action.plan(draft, full, found))
     if isinstance(result, dict | list):
         return Answer(200, json.dumps(result))
-    row = context.net.get(resource.row_type, full)
+    row = resource.get(context.net, full)
     return _shown(context, call, resource, context.views.view(resource, row))
 
 

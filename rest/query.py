@@ -14,7 +14,6 @@ from controller.core.net import Net
 from controller.core.plans import checks
 from controller.core.plans.refusals import bad_resource, invalid_input, not_found
 from controller.core.resource import PROJECT_ID, TENANT_ID, Filter, Resource
-from controller.core.row import key_of
 from rest.errors import bad_request
 from rest.views import View
 
@@ -119,7 +118,7 @@ def select(resource: Resource, views: list[View], query: Query, net: Net, projec
         if filter.shows is not None:
             found = [View(view.row, filter.shows(view.value, values)) for view in found]
     for name, values in query.equal.items():
-        found = [view for view in found if view.value[name] in values]
+        found = [view for view in found if view.value.get(name) in values]
     if query.fixed_ips:
         found = [view for view in found if _has_address(view.value["fixed_ips"], query.fixed_ips)]
     return _page(_sorted(found, query), resource, query)
@@ -127,6 +126,8 @@ def select(resource: Resource, views: list[View], query: Query, net: Net, projec
 
 def candidates(resource: Resource, net: Net, query: Query, parent: Any = None) -> Iterable[Any]:
     """Rows to look at: those below a parent, else by id or by an index where a filter allows it."""
+    if resource.found is not None:
+        return resource.found.all(net, parent)
     if parent is not None and resource.parent is not None:
         return net.find(resource.row_type, resource.parent.field, parent.id)
     if resource.key in query.equal:
@@ -153,9 +154,9 @@ def _fits(address: dict[str, str], key: str, values: list[str]) -> bool:
 def _sorted(found: list[View], query: Query) -> list[View]:
     """By the sort keys and then by the row's key, where either is asked for; else as they come."""
     if query.sorts or query.limit or query.marker:
-        found = sorted(found, key=lambda view: key_of(view.row))
+        found = sorted(found, key=lambda view: view.id)
     for name, descending in reversed(query.sorts):
-        found.sort(key=lambda view: _weight(view.value[name]), reverse=descending)
+        found.sort(key=lambda view: _weight(view.value.get(name)), reverse=descending)
     return found
 
 
@@ -171,7 +172,7 @@ def _page(found: list[View], resource: Resource, query: Query) -> list[View]:
         return found
     at = None
     if query.marker:
-        at = next((place for place, view in enumerate(found) if _marker(view) == query.marker), None)
+        at = next((place for place, view in enumerate(found) if view.id == query.marker), None)
         if at is None:
             raise not_found(resource.row_type, query.marker)
     if query.reverse:
@@ -179,12 +180,6 @@ def _page(found: list[View], resource: Resource, query: Query) -> list[View]:
         return found[max(0, end - query.limit) : end]
     start = 0 if at is None else at + 1
     return found[start : start + query.limit]
-
-
-def _marker(view: View) -> str:
-    """What a client names the row by: its key, below a parent the last part of it."""
-    key = key_of(view.row)
-    return str(key[-1] if isinstance(key, tuple) else key)
 
 
 def links(query: Query, found: list[View], url: str) -> list[dict[str, str]]:
@@ -195,9 +190,9 @@ def links(query: Query, found: list[View], url: str) -> list[dict[str, str]]:
     full = len(found) == query.limit
     pages = []
     if found and (full or query.reverse):
-        pages.append(("next", [*rest, ("marker", _marker(found[-1]))]))
+        pages.append(("next", [*rest, ("marker", found[-1].id)]))
     if found and (query.marker or query.reverse) and (full or not query.reverse):
-        pages.append(("previous", [*rest, ("marker", _marker(found[0])), ("page_reverse", "True")]))
+        pages.append(("previous", [*rest, ("marker", found[0].id), ("page_reverse", "True")]))
     return [{"rel": rel, "href": f"{url}?{urlencode(pairs)}"} for rel, pairs in pages]
 
 

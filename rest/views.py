@@ -25,6 +25,12 @@ class View:
         self.text = json.dumps(value)
         self._parts: dict[Any, str] | None = None
 
+    @property
+    def id(self) -> str:
+        """What the row is known by in its collection."""
+        key = key_of(self.row)
+        return str(key[-1]) if isinstance(key, tuple) else str(key)
+
     def without(self, hidden: frozenset[str], shared: bool = False) -> str:
         """The text without some attributes; with `shared` the row is shown as shared, as it is with this caller."""
         if not hidden and not shared:
@@ -59,7 +65,9 @@ class Views:
         self._sources.setdefault(source.row_type, []).append((resource.name, source))
 
     def view(self, resource: Resource, row: Any) -> View:
-        """The row's view.  `row` is one of the Net's."""
+        """The row's view.  `row` is one of the Net's, or made of such; then nothing is kept of it."""
+        if resource.found is not None:
+            return View(row, resource.value(self._net, row))
         kept, key = self._kept[resource.name], key_of(row)
         view = kept.get(key)
         if view is None:

@@ -17,6 +17,7 @@ from controller.core import pipeline
 from controller.core.model import ETH, INT, Switch
 from controller.core.resource import Action, Computed, Extension, Filter, Resource, Source
 from controller.core.row import row
+from controller.core.settings import Settings
 
 FLOWS = "flows"
 OVSDB = "ovsdb"
@@ -44,7 +45,7 @@ class Extended(NamedTuple):
     """What an app adds to the resource that shows rows of a class."""
 
     row_type: type
-    computed: tuple[Computed, ...]
+    computed: Callable[[Settings], Iterable[Computed]]
     sources: tuple[Source, ...]
     filters: tuple[Filter, ...]
     actions: tuple[Action, ...]
@@ -87,14 +88,16 @@ class App:
     def extend(
         self,
         row_type: type,
-        computed: Iterable[Computed] = (),
+        computed: Iterable[Computed] | Callable[[Settings], Iterable[Computed]] = (),
         sources: Iterable[Source] = (),
         filters: Iterable[Filter] = (),
         actions: Iterable[Action] = (),
     ) -> None:
-        """Add to the resource that shows rows of a class: attributes computed from other rows, where those are, filters
-        and actions.  Attributes that clients give and that are stored are those of a side row (`row`)."""
-        self.extended.append(Extended(row_type, tuple(computed), tuple(sources), tuple(filters), tuple(actions)))
+        """Add to the resource that shows rows of a class: attributes computed from other rows (a function of the
+        settings, where they depend on those), where those are, filters and actions.  Attributes that clients give and
+        that are stored are those of a side row (`row`)."""
+        made = computed if callable(computed) else lambda settings, kept=tuple(computed): kept
+        self.extended.append(Extended(row_type, made, tuple(sources), tuple(filters), tuple(actions)))
 
     def policy(self, rule: str, check: str, description: str) -> None:
         """Declare a policy rule and its default, in oslo.policy's language."""

@@ -20,12 +20,12 @@ from controller.core.model import (
     Host,
     LocalPort,
     Port,
-    Segment,
     Switch,
     TunnelPort,
     Uplink,
 )
 from controller.core.net import Change, Net
+from controller.core.segments import segments_of
 
 NO_WAY = -1
 """In the place of a dpid: the way out of the host is still being made."""
@@ -141,7 +141,7 @@ def _lacks_way(net: Net, local: LocalPort) -> bool:
     if host is None or not host.managed:
         return False
     there = {name for name, _ in host.bridges}
-    for segment in net.find(Segment, "network_id", local.network_id):
+    for segment in segments_of(net, local.network_id):
         if segment.network_type in TUNNEL_TYPES:
             return bool(host.local_ip) and net.get(TunnelPort, (local.dpid, segment.network_type)) is None
         if dict(host.bridge_mappings).get(segment.physical_network or "") in there:

@@ -183,6 +183,7 @@ class HostUp:
     bridges: tuple[BridgeRow, ...] = ()
     interfaces: tuple[InterfaceRow, ...] = ()
     problem: str = ""
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +197,7 @@ class HostChanged:
     integration_bridge: str = ""
     bridges: tuple[BridgeRow, ...] = ()
     problem: str = ""
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)

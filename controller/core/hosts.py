@@ -60,6 +60,7 @@ class Hosts:
             integration_bridge=integration,
             bridges=tuple(sorted((b.name, b.dpid) for b in event.bridges if b.name in managed and b.dpid)),
             managed=True,
+            zone=event.zone,
         )
         if host != known:
             yield Propose("describe_host", host)

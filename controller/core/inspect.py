@@ -21,11 +21,11 @@ from controller.core.model import (
     OfPort,
     Port,
     Presence,
-    Segment,
     Session,
     Switch,
 )
 from controller.core.pipeline import LAYOUT
+from controller.core.segments import segments_of
 from controller.core.text import format_flow
 
 Wait = Callable[[Callable[[], bool], float], None]
@@ -166,7 +166,7 @@ class Inspector:
         return found
 
     def _type(self, network_id: str) -> str:
-        segments = self._machine.net.find(Segment, "network_id", network_id)
+        segments = segments_of(self._machine.net, network_id)
         return " ".join(
             ":".join(str(part) for part in (s.network_type, s.physical_network, s.segmentation_id) if part is not None)
             for s in segments

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from controller.core import events as e
+from controller.core.agents import Agents
 from controller.core.app import FLOWS, App, renderers
 from controller.core.bindings import Bindings
 from controller.core.contests import Contests
@@ -58,6 +59,7 @@ class Machine:
         self._digest = digest
         self.ledgers: dict[int, Ledger] = {}
         self.hosts = Hosts(settings)
+        self.agents = Agents()
         self.wants = OvsdbWants()
         self.faults = Faults()
         self.bindings = Bindings(self.faults)
@@ -120,6 +122,7 @@ class Machine:
             self._contend(dpid)
             self._flush(dpid)
         self.convergence.follow(self.net, changes, due, self.ledgers, self.revision)
+        self._effects.extend(self.agents.follow(self.net, changes))
         self._effects.extend(self.wants.flush())
         self._effects.extend(self.bindings.follow(self.net, changes, self.ledgers, self._busy()))
 
@@ -195,6 +198,7 @@ class Machine:
 
     def _tick(self, event: e.Tick) -> None:
         self._take(self.hosts.tick(self.net, event.now))
+        self.agents.tick(event.now)
         self._effects.extend(self.wants.flush_tags(self.net))
         self._effects.extend(self._app_handlers.tick(self.net, event.now))
         if event.now - self._retried >= RETRY_REFUSED:

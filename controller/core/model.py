@@ -73,13 +73,18 @@ class Network:
     store=True,
 )
 class Segment:
-    """How a network is carried: type, physical network (flat, vlan) and VLAN or tunnel id.  One per network for now."""
+    """How a network is carried: type, physical network (flat, vlan) and VLAN or tunnel id.
+
+    A network may have several, on physical networks that are joined outside; a host uses the first that it reaches, in
+    the order of `position`.
+    """
 
     id: str
     network_id: str
     network_type: str
     physical_network: str | None = None
     segmentation_id: int | None = None
+    position: int = 0
 
 
 @row(key="id", indexes=[index("network_id"), index("project_id")], store=True)
@@ -153,12 +158,24 @@ class Port:
     tags: tuple[str, ...] = tags(post=True)
 
 
-@row(key="name", indexes=[index("bridge", each=lambda host: (dpid for _, dpid in host.bridges))], store=True)
+ZONE = "nova"
+"""The availability zone of a host that names none."""
+
+
+@row(
+    key="name",
+    indexes=[
+        index("bridge", each=lambda host: (dpid for _, dpid in host.bridges)),
+        index("zone", each=lambda host: (host.zone or ZONE,)),
+    ],
+    store=True,
+)
 class Host:
     """A hypervisor as it described itself; stored, so that peers' flows stand while it or we are away.
 
     `bridge_mappings` is ((physical network, bridge), ...); `bridges` is ((name, dpid), ...) of the bridges we manage;
-    `managed` tells whether it joined over OVSDB (then its Interface rows say which VIF is which).
+    `managed` tells whether it joined over OVSDB (then its Interface rows say which VIF is which); `zone` is the
+    availability zone that it named.
     """
 
     name: str
@@ -168,6 +185,25 @@ class Host:
     integration_bridge: str = "br-int"
     bridges: tuple[tuple[str, int], ...] = ()
     managed: bool = False
+    zone: str = quiet(default="")
+
+
+@row(key="id", indexes=[index("host")], store=True)
+class Agent:
+    """A host as Neutron's clients look for it: by the agent that would run there.  It is written when the host comes
+    or goes, which is what `alive` says; `heartbeat_timestamp` is when that last happened.
+
+    Times are as Neutron's agents have them: 2026-11-20 10:33:05, in UTC.
+    """
+
+    id: str = attr(post=False, put=False)
+    host: str = attr(default="", post=False, put=False, check="string", quiet=True)
+    alive: bool = attr(default=False, post=False, put=False, check="boolean", quiet=True)
+    admin_state_up: bool = attr(default=True, post=False, check="boolean", quiet=True)
+    description: str = attr(default="", post=False, check="string_or_null", quiet=True)
+    created_at: str = attr(default="", post=False, put=False, filter=False, quiet=True)
+    started_at: str = attr(default="", post=False, put=False, filter=False, quiet=True)
+    heartbeat_timestamp: str = attr(default="", post=False, put=False, filter=False, quiet=True)
 
 
 @row(key="port_id", indexes=[index("network_id"), index("host", "network_id"), index("host")], store=True)

@@ -40,12 +40,17 @@ class Computed:
     `field` is its name among the values handed to the plans, where a client may give it ('': checked, then dropped).
     With `write(draft, row, value)` the row's own plan does not get the value: it is written after the row, in the same
     plan, and tells whether that changed anything.
+    A row of which `read` gives ABSENT is shown without the attribute.
     """
 
     field: str
     attribute: Attribute
     read: Callable[[Net, Any], Any]
     write: Callable[[Draft, Any, Any], bool] | None = None
+
+
+ABSENT = object()
+"""What a computed attribute is of a row that is shown without it."""
 
 
 class Source(NamedTuple):
@@ -86,11 +91,13 @@ class Action(NamedTuple):
     """`PUT /collection/KEY/name`: `plan(draft, key, body)` gives the key of the row to show, or a JSON object
     or list.
 
-    `body` is the JSON object as it came; the plan checks it.
+    `body` is the JSON object as it came ({} where none did); the plan checks it.  `rule` is the policy rule, where it
+    is not that of the name and the resource.
     """
 
     name: str
-    plan: Callable[[Draft, str, dict[str, Any]], Any]
+    plan: Callable[[Draft, Any, dict[str, Any]], Any]
+    rule: str = ""
 
 
 class Parent(NamedTuple):
@@ -98,6 +105,17 @@ class Parent(NamedTuple):
 
     collection: str
     field: str
+
+
+class Found(NamedTuple):
+    """Rows that are stored nowhere, or only some of them: made of other rows when they are asked for.
+
+    `get(net, key)` gives the row or None; `all(net, parent)` those below a row, or all of them where there is no
+    parent.  `net` may be a Draft.
+    """
+
+    get: Callable[[Any, Any], Any]
+    all: Callable[[Any, Any], Iterable[Any]]
 
 
 class Slot(NamedTuple):
@@ -128,7 +146,9 @@ class Resource:
     of `plans.crud` when not given.  `methods` says which of them clients may use.  `shapes` turns fields into JSON
     where that does not follow from their type.  `quota` is the limit of a project that has none of its own (-1: none;
     None: not counted), which needs an index `project_id`.  `plural` is the collection's name in JSON where it is not
-    that of the path.  One that is not `own` shows only what is computed from rows that are another resource's.
+    that of the path; `policy` is what policy rules call the resource, where that is not its name.  `found` says where
+    the rows are from when they are not just those of the store.  One that is not `own` shows only what is computed from
+    rows that are another resource's.
     """
 
     name: str
@@ -148,8 +168,11 @@ class Resource:
     quota: int | None = None
     plural: str = ""
     own: bool = True
+    policy: str = ""
+    found: Found | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "policy", self.policy or self.name)
         object.__setattr__(self, "plural", self.plural or self.collection.replace("-", "_"))
         if self.sharing is not None and SHARED_FILTER not in self.filters:
             object.__setattr__(self, "computed", (*self.computed, _shared(self.sharing)))
@@ -165,6 +188,10 @@ class Resource:
     def tagged(self) -> bool:
         """Whether its rows have tags, and paths for them."""
         return self.own and any(name == "tags" for name, _ in self.row_type.ROW.attributes)
+
+    def get(self, net: Any, key: Any) -> Any:
+        """The row of a key, or None.  `net` may be a Draft."""
+        return self.found.get(net, key) if self.found else net.get(self.row_type, key)
 
     @cached_property
     def attributes(self) -> dict[str, Slot]:
@@ -222,8 +249,8 @@ class Resource:
         for name, shape in self._shapes:
             value[name] = shape(value[name])
         for computed in self.computed:
-            if computed.attribute.shown:
-                value[computed.attribute.name] = computed.read(net, row)
+            if computed.attribute.shown and (held := computed.read(net, row)) is not ABSENT:
+                value[computed.attribute.name] = held
         if PROJECT_ID in value:
             value[TENANT_ID] = value[PROJECT_ID]
         return value

@@ -12,10 +12,13 @@ from controller.core.app import App
 from controller.core.model import Binding, Fault, Host, Network, Port, RbacPolicy, Segment, Subnet
 from controller.core.net import Net
 from controller.core.plans import networks, ports, sharing, subnets
-from controller.core.resource import SHARED_FILTER, Computed, Filter, Resource, Sharing, Source
+from controller.core.plans.checks import Carrier
+from controller.core.resource import ABSENT, SHARED_FILTER, Computed, Filter, Resource, Sharing, Source
 from controller.core.resource_set import ResourceSet
 from controller.core.row import Attribute
+from controller.core.segments import segments_of
 from controller.core.settings import Settings
+from controller.core.vif import OVS, vif_details, vif_type
 
 
 def declare(settings: Settings, apps: Iterable[App] = ()) -> ResourceSet:
@@ -23,17 +26,18 @@ def declare(settings: Settings, apps: Iterable[App] = ()) -> ResourceSet:
     apps = tuple(apps)
     resources = (*_core(settings), *(resource for app in apps for resource in app.resources))
     return ResourceSet(
-        [_extended(resource, apps) for resource in resources],
+        [_extended(resource, settings, apps) for resource in resources],
         [rule for app in apps for rule in app.rules],
         [preparation for app in apps for preparation in app.preparations],
     )
 
 
-def _extended(resource: Resource, apps: Iterable[App]) -> Resource:
+def _extended(resource: Resource, settings: Settings, apps: Iterable[App]) -> Resource:
+    """The resource with what apps add to it."""
     for more in (more for app in apps for more in app.extended if more.row_type is resource.row_type and resource.own):
         resource = replace(
             resource,
-            computed=(*resource.computed, *more.computed),
+            computed=(*resource.computed, *more.computed(settings)),
             sources=(*resource.sources, *more.sources),
             filters=(*resource.filters, *more.filters),
             actions=(*resource.actions, *more.actions),
@@ -78,10 +82,11 @@ def _core(settings: Settings) -> tuple[Resource, ...]:
             ports.create,
             ports.change,
             ports.delete,
-            computed=_port_attributes(settings.integration_bridge),
+            computed=_PORT,
             sources=(
                 Source(Binding, lambda net, binding: (binding.port_id,)),
                 Source(Host, lambda net, host: (port.id for port in net.find(Port, "host_id", host.name))),
+                Source(Segment, lambda net, segment: _ports(net, segment.network_id)),
                 _faults("Port"),
             ),
             shapes={"profile": _loaded},
@@ -109,10 +114,20 @@ def read_only(name: str, check: str = "string", filter: bool = True) -> Attribut
 
 def _of_segment(field: str, check: str) -> Computed:
     def read(net: Net, network: Network) -> Any:
-        segments = net.find(Segment, "network_id", network.id)
-        return getattr(segments[0], field) if segments else None
+        found = segments_of(net, network.id)
+        if len(found) > 1:
+            return ABSENT
+        return getattr(found[0], field) if found else None
 
     return Computed(field, Attribute(f"provider:{field}", put=False, check=check), read)
+
+
+def _segments(net: Net, network: Network) -> Any:
+    """Those of a network that has several; one is told by the provider attributes."""
+    found = segments_of(net, network.id)
+    if len(found) < 2:
+        return ABSENT
+    return [{f"provider:{field}": getattr(segment, field) for field in Carrier._fields} for segment in found]
 
 
 def _network_status(net: Net, network: Network) -> str:
@@ -135,6 +150,7 @@ _NETWORK = (
         lambda net, network: sharing.external(net, network.id),
         sharing.open_to_routers,
     ),
+    Computed("segments", Attribute("segments", put=False, check="segments", filter=False), _segments),
     Computed("", read_only("l2_adjacency", "boolean", filter=False), lambda net, network: True),
 )
 
@@ -176,29 +192,25 @@ def _port_status(net: Net, port: Port) -> str:
     return "ACTIVE" if port.admin_state_up and binding and binding.active else "DOWN"
 
 
+def _ports(net: Net, network_id: str) -> Iterable[str]:
+    return (port.id for port in net.find(Port, "network_id", network_id))
+
+
 def _vif_type(net: Net, port: Port) -> str:
-    return "ovs" if port.host_id else "unbound"
+    return vif_type(net, port.network_id, port.host_id, port.vnic_type, port.profile)
 
 
-def _port_attributes(integration_bridge: str) -> tuple[Computed, ...]:
-    def vif_details(net: Net, port: Port) -> dict[str, Any]:
-        """What Nova's os-vif plugs the VIF by; `fault` says why a port is in ERROR."""
-        fault = net.get(Fault, ("Port", port.id))
-        details: dict[str, Any] = {"fault": fault.reason} if fault else {}
-        if port.host_id:
-            host = net.get(Host, port.host_id)
-            details |= {
-                "connectivity": "l2",
-                "port_filter": False,
-                "ovs_hybrid_plug": False,
-                "datapath_type": (host.datapath_type if host else "") or "system",
-                "bridge_name": host.integration_bridge if host else integration_bridge,
-                "bound_drivers": {"0": "openvswitch"},
-            }
-        return details
+def _vif_details(net: Net, port: Port) -> dict[str, Any]:
+    """`fault` says why a port is in ERROR."""
+    fault = net.get(Fault, ("Port", port.id))
+    details: dict[str, Any] = {"fault": fault.reason} if fault else {}
+    if _vif_type(net, port) == OVS:
+        details |= {**vif_details(net, port.host_id), "bound_drivers": {"0": "openvswitch"}}
+    return details
 
-    return (
-        Computed("status", read_only("status"), _port_status),
-        Computed("vif_type", read_only("binding:vif_type"), _vif_type),
-        Computed("vif_details", read_only("binding:vif_details", filter=False), vif_details),
-    )
+
+_PORT = (
+    Computed("status", read_only("status"), _port_status),
+    Computed("vif_type", read_only("binding:vif_type"), _vif_type),
+    Computed("vif_details", read_only("binding:vif_details", filter=False), _vif_details),
+)

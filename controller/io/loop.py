@@ -39,6 +39,7 @@ PLANS: dict[str, Callable[[Draft, Any], None]] = {
     "unbind": wiring.unbind,
     "activate": wiring.activate,
     "describe_host": wiring.describe_host,
+    "tell_agents": wiring.tell_agents,
     "set_fault": lambda draft, fault: wiring.set_fault(draft, *fault),
     "clear_fault": lambda draft, fault: wiring.clear_fault(draft, *fault),
 }

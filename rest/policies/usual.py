@@ -18,9 +18,9 @@ def usual_rules(resources: Iterable[Resource], has: Callable[[str], bool]) -> li
     for resource in resources:
         read, write = _checks(resource)
         verbs = {"get": read, "create": write, "update": write, "delete": write}
-        verbs |= {action.name: write for action in resource.actions}
-        rules = ((f"{verb}_{resource.name}", check) for verb, check in verbs.items())
-        found += [(rule, check, f"{rule}: {resource.collection}") for rule, check in rules if not has(rule)]
+        rules = {f"{verb}_{resource.policy}": check for verb, check in verbs.items()}
+        rules |= {action.rule or f"{action.name}_{resource.policy}": write for action in resource.actions}
+        found += [(rule, check, f"{rule}: {resource.collection}") for rule, check in rules.items() if not has(rule)]
     return found
 
 

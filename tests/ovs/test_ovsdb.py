@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from controller.core.effects import EnsureBridge, EnsurePatch, EnsureTunnel, RemovePort, SetTag
 from controller.core.events import HostChanged, HostDown, HostUp, InterfacesChanged
 from controller.io.ovsdb import OvsdbServer
-from controller.io.ovsdb.view import read_local_ip, read_mappings
+from controller.io.ovsdb.view import read_local_ip, read_mappings, read_zone
 from controller.io.ovsdb.wire import MESSAGE_LIMIT, Splitter
 from tests.ovs.ovsdb_process import OvsdbProcess
 from tests.ovs.sandbox import Sandbox
@@ -156,6 +156,13 @@ def test_bridge_mappings(text: str, mappings: tuple[tuple[str, str], ...], rule:
     assert problem.endswith(rule)
     assert bool(problem) == bool(rule)
     assert read_mappings({"ovn-bridge-mappings": text})[0] == mappings
+
+
+def test_a_zone_is_a_name_that_is_not_too_long() -> None:
+    assert read_zone({}) == ("", "")
+    assert read_zone({"availability_zone": " az1 "}) == ("az1", "")
+    text = "external_ids:availability_zone: it has more than 255 characters"
+    assert read_zone({"availability_zone": "a" * 256}) == ("", text)
 
 
 def test_local_ip_must_be_an_address() -> None:

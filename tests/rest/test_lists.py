@@ -181,8 +181,8 @@ def test_a_view_follows_every_row_that_it_shows(api):
     """A port's status, fault and host are other rows' doing; a network's segment and subnets, too."""
     network = api.make("network")["id"]
     port = api.make("port", network_id=network, binding__host_id="h1")["id"]
-    assert api.get(f"/v2.0/ports/{port}")["binding:vif_details"]["datapath_type"] == "system"
-    api.store.execute(lambda draft: draft.put(Host("h1", datapath_type="netdev")), who="t")
+    assert api.get(f"/v2.0/ports/{port}")["binding:vif_details"] == {}
+    api.store.execute(lambda draft: draft.put(Host("h1", "192.0.2.1", datapath_type="netdev")), who="t")
     assert api.get(f"/v2.0/ports/{port}")["binding:vif_details"]["datapath_type"] == "netdev"
     api.store.execute(lambda draft: draft.put(Binding(port, network, "h1", active=True)), who="t")
     assert api.get(f"/v2.0/ports/{port}")["status"] == "ACTIVE"

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from controller.core.model import Host
+from controller.core.plans import wiring
 from tests.rest.api import Api
 
 EXCHANGES = [json.loads(line) for line in (Path(__file__).parent / "neutron29.jsonl").read_text().splitlines()]
@@ -28,10 +30,12 @@ OTHERS = ("id", "created_at", "updated_at", "revision_number", "project_id", "te
 
 
 class Replay:
-    """An API on which recorded objects are made on demand; `ids` is ours by theirs."""
+    """An API on which recorded objects are made on demand, with a host that has joined; `ids` is ours by theirs."""
 
     def __init__(self):
         self.api = Api()
+        host = Host("ho-host-1", "10.0.0.1")
+        self.api.store.execute(lambda draft: wiring.describe_host(draft, host), who="controller")
         self.ids = {}
 
     def id(self, theirs, collection):

@@ -22,7 +22,7 @@ def test_a_network_as_answered(api):
     )
     assert len(network.pop("id")) == 36
     assert network.pop("created_at") == network.pop("updated_at")
-    assert network == {
+    core = {
         "name": "web",
         "description": "d",
         "project_id": "p1",
@@ -39,6 +39,7 @@ def test_a_network_as_answered(api):
         "provider:segmentation_id": 1000,
         "router:external": False,
     }
+    assert {name: network[name] for name in core} == core  # apps that are loaded add theirs
 
 
 def test_what_is_made_is_shown_listed_and_gone_when_deleted(api):
@@ -128,6 +129,7 @@ def test_a_port_from_down_to_active_to_error(api):
     network = api.make("network")
     port = api.make("port", network_id=network["id"])
     path = f"/v2.0/ports/{port['id']}"
+    describe(api, Host("h1", "192.0.2.1"))
     seen = []
 
     def look():
@@ -159,7 +161,12 @@ def test_a_port_from_down_to_active_to_error(api):
     ]
 
 
+def describe(api, host):
+    api.store.execute(lambda draft: wiring.describe_host(draft, host), who="controller")
+
+
 def test_vif_details_say_what_the_host_is(api):
+    describe(api, Host("h1", "192.0.2.1"))
     network = api.make("network")
     port = api.make("port", network_id=network["id"], binding__host_id="h1")
     details = {
@@ -171,8 +178,7 @@ def test_vif_details_say_what_the_host_is(api):
         "bound_drivers": {"0": "openvswitch"},
     }
     assert port["binding:vif_details"] == details
-    host = Host("h1", datapath_type="netdev", integration_bridge="br-x")
-    api.store.execute(lambda draft: wiring.describe_host(draft, host), who="controller")
+    describe(api, Host("h1", "192.0.2.1", datapath_type="netdev", integration_bridge="br-x"))
     shown = api.get(f"/v2.0/ports/{port['id']}")["binding:vif_details"]
     assert shown == details | {"datapath_type": "netdev", "bridge_name": "br-x"}
     unbound = api("PUT", f"/v2.0/ports/{port['id']}", {"port": {"binding:host_id": None}}).body["port"]
@@ -181,6 +187,45 @@ def test_vif_details_say_what_the_host_is(api):
         "unbound",
         {},
     )
+
+
+def test_a_port_is_bound_where_its_host_can_carry_the_network(api):
+    """`binding_failed` until the host has joined with a way to the network, without another request."""
+    vlan = {"provider__network_type": "vlan", "provider__physical_network": "physnet1"}
+    tunnel, vlan = api.make("network"), api.make("network", **vlan)
+    local = api.make("network", provider__network_type="local")
+    made = [api.make("port", network_id=network["id"], binding__host_id="h1") for network in (tunnel, vlan, local)]
+
+    def seen():
+        shown = {port["id"]: port for port in api.get("/v2.0/ports")}
+        return [shown[port["id"]]["binding:vif_type"] for port in made]
+
+    assert seen() == ["binding_failed"] * 3
+    assert made[0]["binding:vif_details"] == {}
+    describe(api, Host("h1"))
+    assert seen() == ["binding_failed", "binding_failed", "ovs"]
+    describe(api, Host("h1", local_ip="192.0.2.1"))
+    assert seen() == ["ovs", "binding_failed", "ovs"]
+    describe(api, Host("h1", local_ip="192.0.2.1", bridge_mappings=(("physnet1", "br-eth1"),)))
+    assert seen() == ["ovs", "ovs", "ovs"]
+    api.store.execute(lambda draft: wiring.forget_host(draft, "h1"), who="controller")
+    assert seen() == ["binding_failed"] * 3
+
+
+@pytest.mark.parametrize(
+    ("vnic_type", "profile", "expected"),
+    [
+        ("normal", {}, "ovs"),
+        ("vdpa", {}, "ovs"),
+        ("direct", {}, "binding_failed"),
+        ("direct", {"capabilities": ["switchdev"]}, "ovs"),
+        ("macvtap", {}, "binding_failed"),
+    ],
+)
+def test_only_vifs_that_are_plugged_into_the_integration_bridge_are_bound(api, vnic_type, profile, expected):
+    describe(api, Host("h1", "192.0.2.1"))
+    binding = {"binding__host_id": "h1", "binding__vnic_type": vnic_type, "binding__profile": profile}
+    assert api.make("port", network_id=api.make("network")["id"], **binding)["binding:vif_type"] == expected
 
 
 def test_a_networks_fault_shows(api):

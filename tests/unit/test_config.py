@@ -61,6 +61,7 @@ def test_every_option_of_the_file_arrives(ini: Write) -> None:
 log_level = debug
 global_physnet_mtu = 9000
 base_mac = FA-16-3E-4F-00-00
+dns_domain = Cloud.Example
 [database]
 connection = postgresql+psycopg2://ann:pa$$word@db/patchbay
 [api]
@@ -108,6 +109,7 @@ bridge_mappings = physnet1:br-ex
             tunnel_id_ranges=((1, 1000), (2000, 16777215)),
             global_physnet_mtu=9000,
             base_mac="fa:16:3e:4f:00:00",
+            dns_domain="cloud.example.",
             bridge_mappings=(("physnet1", "br-eth1"), ("physnet2", "br-eth2")),
             proactive=True,
             idle_timeout=10,
@@ -181,6 +183,7 @@ BAD = [
     ("[api]\nlisten = [1.2.3.4]:80", "'[1.2.3.4]:80': what is in brackets is not an IPv6 address"),
     ("[DEFAULT]\nbase_mac = 01:00:00:00:00:00", "'01:00:00:00:00:00' is a multicast address"),
     ("[DEFAULT]\nbase_mac = fa:16", "[DEFAULT] base_mac: 'fa:16' is not a MAC address"),
+    ("[DEFAULT]\ndns_domain = a..b", "[DEFAULT] dns_domain: 'a..b' is not a DNS domain"),
     ("[DEFAULT]\nlog_level = LOUD", "[DEFAULT] log_level: 'LOUD' is not one of DEBUG, INFO, WARNING, ERROR"),
     ("[DEFAULT]\nglobal_physnet_mtu = 67", "global_physnet_mtu: '67' is not a number of bytes from 68"),
     ("[database]\nconnection =", "[database] connection: it can't be empty"),

@@ -50,10 +50,10 @@ class Following:
 
 def test_a_host_is_what_it_says_and_only_its_own_bridges_are_ours():
     following = Following()
-    event = e.HostUp("tcp:192.0.2.1:5000", "h1", "192.0.2.1", MAPPINGS, "netdev", "", BRIDGES)
+    event = e.HostUp("tcp:192.0.2.1:5000", "h1", "192.0.2.1", MAPPINGS, "netdev", "", BRIDGES, zone="az1")
     following.take(following.hosts.up(following.net, event))
     assert following.proposed == [
-        Host("h1", "192.0.2.1", MAPPINGS, "netdev", "br-int", (("br-eth1", 2), ("br-int", 1)), True)
+        Host("h1", "192.0.2.1", MAPPINGS, "netdev", "br-int", (("br-eth1", 2), ("br-int", 1)), True, "az1")
     ]
     following.take(following.hosts.up(following.net, event))
     assert len(following.proposed) == 1

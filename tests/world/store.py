@@ -8,19 +8,20 @@ from typing import Any
 
 from controller.core.effects import Propose
 from controller.core.events import Changed
-from controller.core.model import Binding, Fault, Host, LocalVlan, Network, Port, Segment, Sequence, Subnet
+from controller.core.model import Agent, Binding, Fault, Host, LocalVlan, Network, Port, Segment, Sequence, Subnet
 from controller.core.net import Net
 from controller.core.plan import Draft
 from controller.core.plans import wiring
 from controller.core.settings import Settings
 
-STORED = (Network, Segment, Subnet, Port, Host, Binding, LocalVlan, Fault, Sequence)
+STORED = (Network, Segment, Subnet, Port, Host, Agent, Binding, LocalVlan, Fault, Sequence)
 
 WIRING: dict[str, Callable[[Draft, Any], None]] = {
     "bind": wiring.bind,
     "unbind": wiring.unbind,
     "activate": wiring.activate,
     "describe_host": wiring.describe_host,
+    "tell_agents": wiring.tell_agents,
     "set_fault": lambda draft, fault: wiring.set_fault(draft, *fault),
     "clear_fault": lambda draft, fault: wiring.clear_fault(draft, *fault),
 }

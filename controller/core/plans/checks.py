@@ -53,6 +53,14 @@ class Wanted(NamedTuple):
     ip_address: str
 
 
+class Carrier(NamedTuple):
+    """A segment that a client asks for; None where that is left to us."""
+
+    network_type: str | None
+    physical_network: str | None
+    segmentation_id: int | None
+
+
 def of(rule: str | Check) -> Check:
     """The check that an attribute declares, by itself or by its name here."""
     return rule if isinstance(rule, Check) else CHECKS[rule]
@@ -365,6 +373,22 @@ def segmentation_id(value: Any) -> int | None:
     return None if value is None else integer(value)
 
 
+def segments(value: Any) -> tuple[Carrier, ...]:
+    """`[{"provider:network_type": ..., "provider:physical_network": ..., "provider:segmentation_id": ...}, ...]`"""
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise Invalid(f"'{printable(value)}' is not a list of segments")
+    return tuple(_segment(item) for item in _list(value, "segments"))
+
+
+def _segment(item: dict[str, Any]) -> Carrier:
+    names = [f"provider:{field}" for field in Carrier._fields]
+    unknown = [name for name in item if name not in names]
+    if unknown:
+        raise bad_request("Unrecognized attribute(s) '{}'".format(", ".join(map(printable, unknown))))
+    type_, physical, number = (item.get(name) for name in names)
+    return Carrier(network_type(type_), physical_network(physical), segmentation_id(number))
+
+
 def never(value: Any) -> bool:
     """A boolean that must be false: what it would turn on is not there."""
     if boolean(value):
@@ -427,6 +451,18 @@ CHECKS: dict[str, Check] = {
     "network_type": Check(network_type, {"enum": [*NETWORK_TYPES, None]}),
     "physical_network": Check(physical_network, _null(_STRING)),
     "segmentation_id": Check(segmentation_id, _null(_INTEGER), integer),
+    "segments": Check(
+        segments,
+        _list_of(
+            _object(
+                **{
+                    "provider:network_type": {"enum": [*NETWORK_TYPES, None]},
+                    "provider:physical_network": _null(_STRING),
+                    "provider:segmentation_id": _null(_INTEGER),
+                }
+            )
+        ),
+    ),
     "never": Check(never, _BOOLEAN, boolean),
     "nothing": Check(nothing, {"type": "null"}),
     "non_negative": Check(non_negative, {**_INTEGER, "minimum": 0}, integer),

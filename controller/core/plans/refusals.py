@@ -23,9 +23,12 @@ def bad_resource(collection: str, message: str) -> Refusal:
     return Refusal("BadRequest", f"Bad {collection} request: {message}.", 400)
 
 
-def not_found(row_type: Any, key: str) -> Refusal:
-    """`key` is that of no row of that class, or of one that the caller may not know of."""
-    return Refusal(f"{row_type.__name__}NotFound", row_type.ROW.absent.format(key), 404)
+def not_found(row_type: Any, key: Any) -> Refusal:
+    """`key` is that of no row of that class, or of one that the caller may not know of.
+
+    Of a key of several parts the last ones are told, as many as the text has places."""
+    parts, told = key if isinstance(key, tuple) else (key,), row_type.ROW.absent
+    return Refusal(f"{row_type.__name__}NotFound", told.format(*parts[-told.count("{}") :]), 404)
 
 
 def in_use(row_type: Any, key: str, collection: str) -> Refusal:
@@ -131,6 +134,15 @@ def tunnel_in_use(tunnel_id: int) -> Refusal:
 def flat_network_in_use(physical_network: str) -> Refusal:
     text = f"Unable to create the flat network. Physical network {physical_network} is in use."
     return Refusal("FlatNetworkInUse", text, 409)
+
+
+def segments_and_provider() -> Refusal:
+    text = "Segments and provider values cannot both be set."
+    return Refusal("SegmentsSetInConjunctionWithProviders", text, 400)
+
+
+def segment_twice() -> Refusal:
+    return Refusal("SegmentsContainDuplicateEntry", "Duplicate segment entry in request.", 400)
 
 
 def too_many_nameservers(subnet: str, most: int) -> Refusal:

@@ -10,13 +10,17 @@ from controller.core.plans import refusals
 
 
 def existing(draft: Draft, row_type: type, key: str, revision: int | None = None) -> Any:
-    """The row.  Refuses with 404 when it is not there, with 412 when its revision number is not `revision`."""
-    found = draft.get(row_type, key)
+    """The row.  Refuses with 404 when it is not there, with 412 when its revision number, if it has one, is not
+    `revision`."""
+    return required(draft.get(row_type, key), row_type, key, revision)
+
+
+def required(found: Any, row_type: type, key: Any, revision: int | None = None) -> Any:
+    """The row that was found under a key, if there is one.  Refuses as `existing` does."""
     if found is None:
         raise refusals.not_found(row_type, key)
-    held = getattr(found, "revision_number", revision)  # what has none can't have moved on
-    if revision is not None and held != revision:
-        raise refusals.revision_conflict(revision, held)
+    if revision is not None and getattr(found, "revision_number", revision) != revision:  # without one it can't differ
+        raise refusals.revision_conflict(revision, found.revision_number)
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from controller.core.model import Binding, Fault, Host, LocalVlan, Port
+from controller.core.model import Agent, Binding, Fault, Host, LocalVlan, Port
 from controller.core.plan import Draft, Refusal
 from controller.core.plans import allocate
 
@@ -84,6 +84,18 @@ def describe_host(draft: Draft, host: Host) -> None:
     draft.put(host)
 
 
+def tell_agents(draft: Draft, seen: Iterable[tuple[str, bool]]) -> None:
+    """Hosts came or went: `(host, whether it is connected)` each.  A host's agent is there from when it first came."""
+    now = draft.now.replace("T", " ").removesuffix("Z")
+    for host, alive in seen:
+        agent = next(iter(draft.find(Agent, "host", host)), None)
+        if agent is None and alive and draft.get(Host, host) is not None:
+            draft.put(Agent(draft.new_id(), host, True, created_at=now, started_at=now, heartbeat_timestamp=now))
+        elif agent is not None and agent.alive != alive:
+            started = now if alive else agent.started_at
+            draft.put(replace(agent, alive=alive, started_at=started, heartbeat_timestamp=now))
+
+
 def forget_host(draft: Draft, name: str) -> None:
     """A host will not come back: its peers need not know of it any more, and its ports are DOWN.
 
@@ -108,10 +120,9 @@ def _leave(draft: Draft, host: Host) -> None:
     fault = draft.get(Fault, ("Host", host.name))
     if fault is not None:
         draft.remove(fault)
-    for binding in draft.find(Binding, "host", host.name):
-        draft.remove(binding)
-    for vlan in draft.find(LocalVlan, "host", host.name):
-        draft.remove(vlan)
+    for row_type in (Agent, Binding, LocalVlan):
+        for row in draft.find(row_type, "host", host.name):
+            draft.remove(row)
 
 
 def set_fault(draft: Draft, kind: str, id: str, reason: str) -> None:

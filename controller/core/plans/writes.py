@@ -8,7 +8,7 @@ from typing import Any
 
 from controller.core.plan import Draft
 from controller.core.plans import quotas, refusals, sharing, tags
-from controller.core.plans.revision import existing
+from controller.core.plans.revision import required
 from controller.core.resource import PROJECT_ID, Resource, put_side
 from controller.core.resource_set import ResourceSet
 from controller.core.row import CASCADE, REFUSE, key_of
@@ -42,7 +42,7 @@ def change(
     resources: ResourceSet, resource: Resource, draft: Draft, key: str, values: dict[str, Any], revision: int | None
 ) -> Any:
     """Update a row and what belongs to it; a change of a side row, say, counts as one of the row."""
-    old, values = existing(draft, resource.row_type, key, revision), dict(values)
+    old, values = _existing(resource, draft, key, revision), dict(values)
     for prepare in resources.preparations(resource.row_type):
         prepare(draft, old, values)
     _require_references(resource, draft, values)
@@ -64,7 +64,7 @@ def touch(draft: Draft, row: Any, old: Any) -> Any:
 
 def delete(resources: ResourceSet, resource: Resource, draft: Draft, key: str, revision: int | None = None) -> None:
     """Remove a row.  Refuses while others that don't go with it refer to it."""
-    row = existing(draft, resource.row_type, key, revision)
+    row = _existing(resource, draft, key, revision)
     for reference in resources.references_to(resource.row_type):
         found = draft.find(reference.resource.row_type, reference.by, key)
         if found and reference.on_delete == REFUSE:
@@ -76,6 +76,10 @@ def delete(resources: ResourceSet, resource: Resource, draft: Draft, key: str, r
         sharing.forget(draft, key)
     for rule in resources.rules(resource.row_type):
         rule(draft, row, None, {})
+
+
+def _existing(resource: Resource, draft: Draft, key: Any, revision: int | None) -> Any:
+    return required(resource.get(draft, key), resource.row_type, key, revision)
 
 
 def _follow_rules(resources: ResourceSet, draft: Draft, old: Any, row: Any, values: dict[str, Any]) -> Any:

@@ -15,6 +15,9 @@ from controller.core.events import BridgeRow, InterfaceRow
 MARK = "patchbay"
 """The key in external_ids, with value "true", of the Port and Controller rows that we made."""
 
+LONGEST_ZONE = 255
+"""Characters of an availability zone's name (Neutron's)."""
+
 
 class Description(NamedTuple):
     """A host's own description: the fields that HostUp and HostChanged share."""
@@ -25,6 +28,7 @@ class Description(NamedTuple):
     integration_bridge: str
     bridges: tuple[BridgeRow, ...]
     problem: str
+    zone: str
 
 
 def is_ours(row: Row) -> bool:
@@ -50,13 +54,15 @@ def describe(idl: Idl) -> Description:
     types = Counter(bridge.datapath_type for bridge in bridges)
     local_ip, no_address = read_local_ip(ids)
     mappings, no_mappings = read_mappings(ids)
+    zone, no_zone = read_zone(ids)
     return Description(
         local_ip=local_ip,
         bridge_mappings=mappings,
         datapath_type=ids.get("datapath_type") or (types.most_common(1)[0][0] if types else ""),
         integration_bridge=ids.get("integration_bridge", ""),
         bridges=bridges,
-        problem="; ".join(filter(None, (no_address, no_mappings))),
+        problem="; ".join(filter(None, (no_address, no_mappings, no_zone))),
+        zone=zone,
     )
 
 
@@ -85,6 +91,14 @@ def read_mappings(ids: Mapping[str, str]) -> tuple[tuple[tuple[str, str], ...], 
             return (), f"external_ids:{key}: {item!r} names a physical network or a bridge a second time"
         pairs.append((physnet, bridge))
     return tuple(pairs), ""
+
+
+def read_zone(ids: Mapping[str, str]) -> tuple[str, str]:
+    """(availability zone, problem): external_ids:availability_zone."""
+    zone = ids.get("availability_zone", "").strip()
+    if len(zone) > LONGEST_ZONE:
+        return "", f"external_ids:availability_zone: it has more than {LONGEST_ZONE} characters"
+    return zone, ""
 
 
 def bridge_row(row: Row) -> BridgeRow:
