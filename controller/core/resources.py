@@ -24,6 +24,7 @@ def declare(settings: Settings, apps: Iterable[App] = ()) -> ResourceSet:
         [*_core(settings), *(resource for app in apps for resource in app.resources)],
         [rule for app in apps for rule in app.rules],
         [preparation for app in apps for preparation in app.preparations],
+        [preparation for app in apps for preparation in app.list_preparations],
     )
 
 
