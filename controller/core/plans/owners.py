@@ -7,3 +7,6 @@ ROUTER_OWNERS = ("network:router_interface", "network:router_interface_distribut
 
 AUTO_DELETE_OWNERS = ("network:dhcp", "network:distributed", "network:floatingip_agent_gateway")
 """Owners of ports that go with their network or subnet instead of keeping it."""
+
+TRUSTED = "network:"
+"""What the owners of ports that belong to the network itself begin with: they are neither protected nor filtered."""
