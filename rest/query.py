@@ -21,6 +21,9 @@ from rest.views import View
 CONTROLS = ("fields", "sort_key", "sort_dir", "limit", "marker", "page_reverse")
 FIXED_IP_KEYS = ("ip_address", "subnet_id", "ip_address_substr")
 
+SHARED = "shared"
+"""The attribute that a caller sees set, too, when a row is shared with its project alone."""
+
 Test = Callable[[dict[str, Any]], bool]
 
 
@@ -101,11 +104,16 @@ def _limit(text: str) -> int:
     return int(text)
 
 
-def select(resource: Resource, views: list[View], query: Query) -> list[View]:
-    """Those that the query is after, in its order and its page."""
+def select(
+    resource: Resource, views: list[View], query: Query, shared: Callable[[View], bool] = lambda view: False
+) -> list[View]:
+    """Those that the query is after, in its order and page.  `shared` says which are shared with the caller only."""
     found = views
     for name, values in query.equal.items():
-        found = [view for view in found if _has(view.value[name], values)]
+        if name == SHARED:
+            found = [view for view in found if (view.value[name] or shared(view)) in values]
+        else:
+            found = [view for view in found if _has(view.value[name], values)]
     if query.fixed_ips:
         found = [view for view in found if _has_address(view.value["fixed_ips"], query.fixed_ips)]
     return _page(_sorted(found, query), resource, query)
