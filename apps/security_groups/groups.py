@@ -33,6 +33,12 @@ app.extension(
     "A group whose rules are for the answers, too, or are not.",
     "2019-11-26T09:00:00-00:00",
 )
+app.extension(
+    "security-groups-shared-filtering",
+    "Security group filtering on the shared field",
+    "Groups are found by whether they are shared with the project.",
+    "2021-10-05T09:00:00-00:00",
+)
 
 
 def default_group(draft: Draft, project_id: str) -> SecurityGroup:
