@@ -9,6 +9,7 @@ from apps.security_groups.templates import FIRST
 from controller.core.app import load
 from controller.core.caller import Caller
 from controller.core.model import RbacPolicy
+from rest.policy import Policy
 from tests.rest.api import Api
 
 RULES, GROUPS, TEMPLATES = "/v2.0/security-group-rules", "/v2.0/security-groups", "/v2.0/default-security-group-rules"
@@ -23,8 +24,8 @@ def caller(environ):
 class Cloud(Api):
     """Callers are members of `p1` unless they say otherwise."""
 
-    def __init__(self):
-        super().__init__(apps=load(), authenticate=caller)
+    def __init__(self, **more):
+        super().__init__(apps=load(), authenticate=caller, **more)
 
     def group(self, **values):
         reply = self("POST", GROUPS, {"security_group": values})
@@ -319,3 +320,49 @@ def test_a_template_is_for_the_groups_that_it_says(cloud):
     assert cloud("POST", TEMPLATES, {"default_security_group_rule": nobody}).error[:2] == (404, "SecurityGroupNotFound")
     assert cloud("DELETE", f"{GROUPS}/{helper}").status == 204
     assert made["id"] not in [rule["id"] for rule in cloud.get(TEMPLATES)]
+
+
+# -- who may ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ruled():
+    """A cloud with the usual policy."""
+    return Cloud(policy=Policy())
+
+
+def as_of(roles, project="p1"):
+    return {"X_Roles": roles, "X_Project_Id": project}
+
+
+MEMBER, READER, STRANGER = as_of("member,reader"), as_of("reader"), as_of("member,reader", "p2")
+
+
+def test_who_may_do_what_with_groups(ruled):
+    assert ruled("POST", GROUPS, {"security_group": {}}, **READER).status == 403
+    group = ruled("POST", GROUPS, {"security_group": {}}, **MEMBER).body["security_group"]
+    rule = {"security_group_rule": {"security_group_id": group["id"], "direction": "ingress"}}
+    assert ruled("POST", RULES, rule, **READER).status == 403
+    assert ruled("POST", RULES, rule, **STRANGER).error[:2] == (404, "SecurityGroupNotFound")
+    made = ruled("POST", RULES, rule, **MEMBER).body["security_group_rule"]
+    assert ruled("GET", f"{RULES}/{made['id']}", **READER).body["security_group_rule"] == made
+    assert ruled("GET", f"{RULES}/{made['id']}", **STRANGER).error[:2] == (404, "SecurityGroupRuleNotFound")
+    assert [found["name"] for found in ruled("GET", GROUPS, **STRANGER).body["security_groups"]] == ["default"]
+    template = {"default_security_group_rule": {"direction": "ingress", "protocol": "tcp"}}
+    assert ruled("POST", TEMPLATES, template, **MEMBER).status == 403
+    assert len(ruled("GET", TEMPLATES, **READER).body["default_security_group_rules"]) == 4
+
+
+def test_only_who_owns_the_network_lets_a_port_send_as_others(ruled):
+    network = ruled("POST", "/v2.0/networks", {"network": {"shared": True}}, **as_of("admin,member,reader", "p0")).body
+    port = {"network_id": network["network"]["id"]}
+    pairs = {"allowed_address_pairs": [{"ip_address": "1.1.1.1"}]}
+    text = (
+        "(rule:{0} and (rule:{0}:allowed_address_pairs and (rule:{0}:allowed_address_pairs:ip_address))) is disallowed "
+        "by policy"
+    )
+    refused = ruled("POST", "/v2.0/ports", {"port": {**port, **pairs}}, **MEMBER)
+    assert refused.error == (403, "PolicyNotAuthorized", text.format("create_port"))
+    made = ruled("POST", "/v2.0/ports", {"port": port}, **MEMBER).body["port"]
+    refused = ruled("PUT", f"/v2.0/ports/{made['id']}", {"port": pairs}, **MEMBER)
+    assert refused.error == (403, "PolicyNotAuthorized", text.format("update_port"))
