@@ -354,8 +354,10 @@ def test_who_may_do_what_with_groups(ruled):
 
 
 def test_only_who_owns_the_network_lets_a_port_send_as_others(ruled):
-    network = ruled("POST", "/v2.0/networks", {"network": {"shared": True}}, **as_of("admin,member,reader", "p0")).body
-    port = {"network_id": network["network"]["id"]}
+    made = ruled("POST", "/v2.0/networks", {"network": {}}, **as_of("member,reader", "p0")).body["network"]["id"]
+    policy = RbacPolicy("r1", "p0", "network", made, "access_as_shared", "p1")
+    ruled.store.execute(lambda draft: draft.put(policy), who="")
+    port = {"network_id": made}
     pairs = {"allowed_address_pairs": [{"ip_address": "1.1.1.1"}]}
     text = (
         "(rule:{0} and (rule:{0}:allowed_address_pairs and (rule:{0}:allowed_address_pairs:ip_address))) is disallowed "
