@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.core.app import load
 from tests.rest.api import Api
 
 EXCHANGES = [json.loads(line) for line in (Path(__file__).parent / "neutron29.jsonl").read_text().splitlines()]
@@ -23,7 +24,17 @@ CREATED = {
     if name in (exchange["q"] or {})
     for made, body in [(exchange["r"][name], exchange["q"][name])]
 }
-OTHERS = ("id", "created_at", "updated_at", "revision_number", "project_id", "tenant_id", "subnets", "network_id")
+OTHERS = (
+    "id",
+    "created_at",
+    "updated_at",
+    "revision_number",
+    "project_id",
+    "tenant_id",
+    "subnets",
+    "network_id",
+    "security_groups",
+)
 """Attributes whose values are not the request's doing."""
 
 
@@ -31,7 +42,7 @@ class Replay:
     """An API on which recorded objects are made on demand; `ids` is ours by theirs."""
 
     def __init__(self):
-        self.api = Api()
+        self.api = Api(apps=load())
         self.ids = {}
 
     def id(self, theirs, collection):
