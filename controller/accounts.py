@@ -162,13 +162,14 @@ def rotate(accounts: Accounts, options: argparse.Namespace) -> None:
 def clouds(options: argparse.Namespace) -> int:
     """Print a clouds.yaml for `openstack --os-cloud patchbay`."""
     try:
-        access = load(options.config, {"identity": options.identity}).access
+        config = load(options.config, {"identity": options.identity})
     except ConfigError as error:
         print(f"patchbay: {error}", file=sys.stderr)
         return 2
+    access = config.access
     address = access.listen if access.listen.host not in ("", "0.0.0.0", "::") else f"CONTROLLER:{access.listen.port}"
     values = {
-        "auth_url": (access.identity_endpoint or f"http://{address}") + "/v3",
+        "auth_url": (access.identity_endpoint or f"{config.scheme}://{address}") + "/v3",
         "username": options.user,
         "password": options.password,
         "project_name": options.project,

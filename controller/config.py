@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,10 @@ def _option(name: str, default: str, read: Callable[[str], Any], help: str) -> c
     return cfg.Opt(name, type=read, default=default, help=help)  # type: ignore[arg-type]  # any callable will do
 
 
+QUOTA = "quota_"
+"""An option `quota_NAME` in [quotas] is the limit of that resource, which may be one of another package's."""
+UNLIMITED = "-1 is no limit."
+
 SECTIONS: dict[str, tuple[cfg.Opt, ...]] = {
     "DEFAULT": (
         _option("log_level", "INFO", types.one_of("DEBUG", "INFO", "WARNING", "ERROR"), "What is logged."),
@@ -89,6 +93,20 @@ SECTIONS: dict[str, tuple[cfg.Opt, ...]] = {
     ),
     "identity": tuple(_option(*declared) for declared in config_access.IDENTITY),
     "oslo_policy": tuple(_option(*declared) for declared in config_access.OSLO_POLICY),
+    "quotas": (
+        _option("default_quota", "-1", types.limit, f"Of resources that have no limit of their own. {UNLIMITED}"),
+        *(
+            _option(f"{QUOTA}{name}", most, types.limit, f"{title} that a project may have. {UNLIMITED}")
+            for name, title, most in (
+                ("network", "Networks", "100"),
+                ("subnet", "Subnets", "100"),
+                ("port", "Ports", "500"),
+                ("security_group", "Security groups", "10"),
+                ("security_group_rule", "Security group rules", "100"),
+                ("rbac_policy", "RBAC policies", "10"),
+            )
+        ),
+    ),
     "openflow": (
         _option("listen", "127.0.0.1:6653", types.address, "HOST:PORT that bridges connect to; [::1]:6653 for IPv6."),
         *(_option(*declared) for declared in config_tls.of_peers("bridges")),
@@ -214,11 +232,20 @@ def _known_options(path: str | None, sections: Values) -> dict[str, tuple[cfg.Op
         elif section not in SECTIONS:
             known = ", ".join(f"[{name}]" for name in (*SECTIONS, config_access.KEYSTONE, "host:NAME"))
             raise ConfigError(f"{path}: [{section}]: unknown section; there are {known}")
+        if section == "quotas":
+            options[section] += _more_quotas(given)
         names = [option.name for option in options[section]]
         for name in given:
             if name not in names:
                 raise ConfigError(f"{path}: [{section}] {name}: unknown option; there are {', '.join(names)}")
     return options
+
+
+def _more_quotas(given: Iterable[str]) -> tuple[cfg.Opt, ...]:
+    """Options for the resources of other packages."""
+    declared = {option.name for option in SECTIONS["quotas"]}
+    more = (name for name in given if name.startswith(QUOTA) and name not in declared)
+    return tuple(_option(name, "-1", types.limit, "") for name in more)
 
 
 def _override(conf: cfg.ConfigOpts, name: str, value: Any) -> None:
@@ -289,12 +316,21 @@ def _settings(values: Values) -> Settings:
         punt_rate=ovs["punt_rate"],
         openflow_port=values["openflow"]["listen"].port,
         openflow_tls=bool(values["openflow"]["tls_certificate"]),
+        quotas=tuple(_quotas(values["quotas"])),
         hosts=tuple(
             HostSettings(section.removeprefix(HOST), **host)
             for section, host in values.items()
             if section.startswith(HOST)
         ),
     )
+
+
+def _quotas(given: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    """The limits, by resource, that are not those which the resources declare themselves."""
+    declared = {option.name: option.type(option.default) for option in SECTIONS["quotas"]}
+    for name, most in given.items():
+        if declared.get(name) != most:
+            yield "default" if name == "default_quota" else name.removeprefix(QUOTA), most
 
 
 def sample() -> str:

@@ -48,6 +48,15 @@ def number(lowest: int, highest: int, unit: str) -> Callable[[str], int]:
     return read
 
 
+def limit(value: str) -> int:
+    """How many there may be; -1 is no limit."""
+    if value.strip() == "-1":
+        return -1
+    if not re.fullmatch(r"[0-9]{1,10}", value) or int(value) >= 2**31:
+        raise ValueError(f"{value!r} is neither -1 (no limit) nor a number from 0 to {2**31 - 1}")
+    return int(value)
+
+
 def one_of(*choices: str) -> Callable[[str], str]:
     """A reader of one of the words, in upper or lower case."""
 

@@ -12,6 +12,8 @@ import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
+from controller import credentials
+
 
 class Unanswered(Exception):
     """The controller did not answer, or refused; the text is for the person who asked."""
@@ -20,19 +22,21 @@ class Unanswered(Exception):
 def ask(options: argparse.Namespace, *path: str, method: str = "GET") -> Any:
     """GET (or DELETE) /patchbay/v1/<path> of the controller at `options.url`; returns the JSON, or None.
 
-    Raises Unanswered.  `options.token` goes along where there is one.
+    Raises Unanswered.  `options.token` goes along, or one for who the environment names.
     """
     return _ask(options, "/".join(["patchbay/v1", *(urllib.parse.quote(part, safe="") for part in path)]), method)
 
 
 def _ask(options: argparse.Namespace, path: str, method: str = "GET") -> Any:
     url = options.url
-    headers = {"X-Auth-Token": options.token} if options.token else {}
     try:
+        headers = {"X-Auth-Token": options.token} if options.token else credentials.headers()
         request = urllib.request.Request(f"{url.rstrip('/')}/{path}", method=method, headers=headers)
         with urllib.request.urlopen(request, timeout=30) as answer:
             text = answer.read()
             return json.loads(text) if text else None
+    except credentials.NoToken as error:
+        raise Unanswered(str(error)) from None
     except urllib.error.HTTPError as error:
         raise Unanswered(_message(error)) from None
     except (urllib.error.URLError, OSError, ValueError) as error:
@@ -41,6 +45,8 @@ def _ask(options: argparse.Namespace, path: str, method: str = "GET") -> Any:
 
 
 def _message(error: urllib.error.HTTPError) -> str:
+    if error.code == 401:
+        return f"the controller asks who you are: {credentials.WANTED}"
     try:
         return str(json.load(error)["NeutronError"]["message"])
     except (ValueError, KeyError, TypeError):

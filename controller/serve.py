@@ -12,7 +12,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from functools import partial
 from ipaddress import ip_address
@@ -31,8 +31,9 @@ from controller.core import app
 from controller.core.inspect import Inspector
 from controller.core.machine import Machine
 from controller.core.pipeline import LAYOUT
-from controller.core.plans import once
+from controller.core.plans import once, quotas
 from controller.core.record import write_event
+from controller.core.resources import declare
 from controller.core.row import KINDS
 from controller.io import tls
 from controller.io.loop import Loop
@@ -84,11 +85,12 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(FILES, most) if most > 0 else FILES, most))
     gc.set_threshold(*COLLECT)
     apps = app.load()
+    _check_quotas(config, apps)
     store = _opened(config, apps, stack)
     kinds: list[Any] = list(KINDS.values())
     rows = [row for kind in kinds if kind.ROW.store for row in store.net.all(kind)]
     machine = Machine(apps, config.settings, rows, digest, store.revision)
-    loop = Loop(machine, store, Unavailable, _recording(record, config, rows, stack))
+    loop = Loop(machine, store, Unavailable, _recording(record, config, rows))
     loop.openflow = openflow = _listening("OpenFlow", config.openflow, lambda where: _openflow(where, loop, config))
     stack.callback(openflow.stop)
     loop.ovsdb = ovsdb = _listening("OVSDB", config.ovsdb, lambda where: _ovsdb(where, loop, config))
@@ -108,6 +110,8 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
         unavailable=Unavailable,
         body_limit=config.max_body_size,
     )
+    if access.policy is not None:
+        access.policy.complete()  # the application has registered its rules
     environ = {"wsgi.url_scheme": config.scheme}
     if access.identity is not None:
         serving = mounted(identity.MOUNT, access.identity, serving)
@@ -132,17 +136,26 @@ def _opened(config: Config, apps: tuple[app.App, ...], stack: ExitStack) -> Stor
     return store
 
 
-def _recording(path: str | None, config: Config, rows: list[Any], stack: ExitStack) -> TextIO | None:
+def _check_quotas(config: Config, apps: Iterable[app.App]) -> None:
+    """Limits are of resources that are there."""
+    known = {quotas.DEFAULT, *quotas.counted(declare(config.settings, apps))}
+    unknown = sorted({name for name, _ in config.settings.quotas} - known)
+    if unknown:
+        there = ", ".join(sorted(known - {quotas.DEFAULT}))
+        raise ConfigError(f"[quotas] quota_{unknown[0]}: there is no such resource; there are {there}")
+
+
+def _recording(path: str | None, config: Config, rows: list[Any]) -> TextIO | None:
     if path is None:
         return None
     try:
-        file = Path(path).open("w", encoding="utf-8")  # noqa: SIM115  (closed with the stack)
+        file = Path(path).open("w", encoding="utf-8")  # noqa: SIM115  (open to the end: the loop writes while we stop)
     except OSError as error:
         raise CannotStart(f"--record {path}: {error.strerror}") from None
-    stack.callback(file.close)
     for row in (config.settings, *rows):
         write_event(file, row)
     file.write("\n")
+    file.flush()
     return file
 
 

@@ -47,12 +47,16 @@ def _rows() -> str:
 
 def _command_line() -> str:
     """`patchbay --help` and the help of every command in it."""
-    whole = _help()
-    commands = re.findall(r"^    (\w+) ", whole, re.MULTILINE)
-    parts = ["# The command line\n", HEAD, "## patchbay\n", _block(whole)]
-    for command in commands:
+    parts = ["# The command line\n", HEAD, "## patchbay\n", _block(_help())]
+    for command in _commands():
         parts += [f"## patchbay {command}\n", _block(_help(command))]
+        for verb in _commands(command):
+            parts += [f"### patchbay {command} {verb}\n", _block(_help(command, verb))]
     return "\n".join(parts)
+
+
+def _commands(*command: str) -> list[str]:
+    return re.findall(r"^    (\w+) ", _help(*command), re.MULTILINE)
 
 
 def _help(*command: str) -> str:

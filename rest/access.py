@@ -43,6 +43,10 @@ class Unlimited:
         """No rule limits anybody."""
 
 
+NEVER_ASKED = frozenset({"create_subnet:service_types", "update_subnet:service_types"})
+"""Neutron declares these rules, for administrators, and asks none of them: members have always set the attribute."""
+
+
 class Access:
     """The rules' names are Neutron's: `get_port`, `create_network:shared`, `update_port:binding:host_id`."""
 
@@ -70,10 +74,10 @@ class Access:
         return self._policy.allows(rule, caller, self._target(caller, resource, view.value))
 
     def _target(self, caller: Caller, resource: Resource, values: Mapping[str, Any]) -> Target:
-        def shared(key: Any) -> bool:
-            return key is not None and sharing.shared(self._net, key, caller.project_id)
+        def given(key: Any, action: str) -> bool:
+            return key is not None and sharing.shared(self._net, key, caller.project_id, action)
 
-        return Target(resource, values, self._look_up, shared)
+        return Target(resource, values, self._look_up, given)
 
     def _look_up(self, row_type: type, key: Any) -> Mapping[str, Any] | None:
         resource, row = self._resources.of(row_type), self._net.get(row_type, key)
@@ -126,15 +130,28 @@ class Access:
             if row is None or not self.may_see(caller, shown, self._views.view(shown, row)):
                 raise not_found(refers, key)
 
-    def require_row(self, caller: Caller, resource: Resource, view: View, verb: str, given: Any = ()) -> None:
+    def require_row(
+        self, caller: Caller, resource: Resource, view: View, verb: str, given: Any = (), values: Any = ()
+    ) -> None:
         """Refuse what the caller may not do with a row: as if it were not there where it may not see it, else 403.
 
-        `verb` is "update", "delete" or an action's name; of an update, `given` is what it sets.
+        `verb` is "update", "delete" or an action's name (whose rule may have just that name, `add_prefixes`); of an
+        update, `given` is what it sets, and rules are asked about the row as it would be, with `values` (by name on the
+        wire).
         """
         if not self.may_see(caller, resource, view):
             raise not_found(resource.row_type, key_of(view.row))
-        target = self._target(caller, resource, view.value)
-        self._require(caller, target, self._rules(verb, resource, given))
+        target = self._target(caller, resource, {**view.value, **dict(values)})
+        rules = [verb] if self._policy.has(verb) else self._rules(verb, resource, given)
+        self._require(caller, target, rules)
+
+    def require_part(self, caller: Caller, resource: Resource, view: View, verb: str, part: str) -> None:
+        """Refuse what the caller may not do with a part of a row (`delete_network:tags`); where no rule is about that
+        part, who may read or update the row may."""
+        rule = f"{verb}_{resource.name}:{part}"
+        if not self._policy.has(rule):
+            rule = f"{'get' if verb == 'get' else 'update'}_{resource.name}"
+        self._require(caller, self._target(caller, resource, view.value), [rule])
 
     def require(self, caller: Caller, rule: str, target: Mapping[str, Any]) -> None:
         """Refuse (403) what a single rule does not allow."""
@@ -147,7 +164,8 @@ class Access:
     def _rules(self, verb: str, resource: Resource, given: Any) -> list[str]:
         """The rule of what is done, and those of the attributes that it sets, as far as they have one."""
         whole = f"{verb}_{resource.name}"
-        return [whole, *(rule for part in _parts(given) if self._policy.has(rule := f"{whole}:{part}"))]
+        parts = (rule for part in _parts(given) if self._policy.has(rule := f"{whole}:{part}"))
+        return [whole, *(rule for rule in parts if rule not in NEVER_ASKED)]
 
     def _require(self, caller: Caller, target: Mapping[str, Any], rules: list[str]) -> None:
         if not all(self._policy.always(rule, caller) or self._policy.allows(rule, caller, target) for rule in rules):

@@ -124,7 +124,8 @@ def _created(resource: Resource, item: dict[str, Any], caller: Caller) -> Item:
 def _require_own(item: dict[str, Any], caller: Caller) -> None:
     if item.get(PROJECT_ID, caller.project_id) != caller.project_id and not caller.is_admin:
         raise bad_request(
-            "Specifying 'project_id' other than the authenticated project in request requires admin privileges"
+            "Specifying 'project_id' other than the authenticated project in request is not allowed for the current "
+            "user."
         )
 
 
@@ -136,7 +137,7 @@ def changed(resource: Resource, found: dict[str, Any]) -> Item:
     for name, given in item.items():
         field, attribute, _ = resource.attributes[name]
         if not attribute.put:
-            raise bad_request(f"Cannot update read-only attribute {name}")
+            raise bad_request(f"Cannot update read-only attribute {TENANT_ID if name == PROJECT_ID else name}")
         values[field] = checks.check(attribute.check, name, given)
     values.pop("", None)
     return Item(values, item)

@@ -93,7 +93,7 @@ class Context:
         """Run a plan as the caller's and commit it; returns the plan's own result."""
 
         def asked(draft: Draft) -> Any:
-            draft.caller = call.caller
+            draft.caller, draft.resources = call.caller, self.resources
             return plan(draft)
 
         who = call.caller.project_id

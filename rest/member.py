@@ -31,14 +31,15 @@ def answer(context: Context, call: Call, resource: Resource, key: str, parent: A
 
 def existing(context: Context, call: Call, resource: Resource, key: Any) -> Any:
     """The row.  404 when it is not there or the caller may not see it."""
-    return _view(context, call, resource, key).row
+    return visible(context, call, resource, key).row
 
 
 def _key(key: str, parent: Any) -> Any:
     return key if parent is None else (parent.id, key)
 
 
-def _view(context: Context, call: Call, resource: Resource, key: Any) -> View:
+def visible(context: Context, call: Call, resource: Resource, key: Any) -> View:
+    """The row's view.  404 when it is not there or the caller may not see it."""
     row = context.net.get(resource.row_type, key)
     if row is None:
         raise not_found(resource.row_type, key[-1] if isinstance(key, tuple) else key)
@@ -50,7 +51,7 @@ def _view(context: Context, call: Call, resource: Resource, key: Any) -> View:
 
 def _show(context: Context, call: Call, resource: Resource, key: str, full: Any) -> Answer:
     asked = query.read(resource, call.request.query_string)
-    view = _view(context, call, resource, full)
+    view = visible(context, call, resource, full)
     if asked.fields:
         value = query.shown(context.access.object(call.caller, resource, view), asked.fields)
         return Answer(200, json.dumps({resource.name: value}))
@@ -63,9 +64,9 @@ def _shown(context: Context, call: Call, resource: Resource, view: View) -> Answ
 
 def _update(context: Context, call: Call, resource: Resource, key: Any) -> Answer:
     found = body.document(body.read(call.request, context.body_limit))
-    view = _view(context, call, resource, key)
+    view = visible(context, call, resource, key)
     change, revision = body.changed(resource, found), _revision(call.request)
-    context.access.require_row(call.caller, resource, view, "update", change.given)
+    context.access.require_row(call.caller, resource, view, "update", change.given, change.target(resource))
     row = context.execute(
         call, lambda draft: writes.change(context.resources, resource, draft, key, change.values, revision)
     )
@@ -75,7 +76,7 @@ def _update(context: Context, call: Call, resource: Resource, key: Any) -> Answe
 def _delete(context: Context, call: Call, resource: Resource, key: Any) -> Answer:
     if body.read(call.request, context.body_limit):
         raise errors.bad_request("Request body is not supported in DELETE.")
-    view, revision = _view(context, call, resource, key), _revision(call.request)
+    view, revision = visible(context, call, resource, key), _revision(call.request)
     context.access.require_row(call.caller, resource, view, "delete")
     context.execute(call, lambda draft: writes.delete(context.resources, resource, draft, key, revision))
     return Answer(204)
@@ -90,10 +91,10 @@ def act(context: Context, call: Call, resource: Resource, key: str, parts: list[
         raise errors.not_allowed(("PUT",))
     found = body.document(body.read(call.request, context.body_limit))
     full = _key(key, parent)
-    view = _view(context, call, resource, full)
+    view = visible(context, call, resource, full)
     context.access.require_row(call.caller, resource, view, action.name)
     result = context.execute(call, lambda draft: action.plan(draft, full, found))
-    if isinstance(result, dict):
+    if isinstance(result, dict | list):
         return Answer(200, json.dumps(result))
     row = context.net.get(resource.row_type, full)
     return _shown(context, call, resource, context.views.view(resource, row))

@@ -150,7 +150,30 @@ def _paths(context: Context, resource: Resource) -> Schema:
             "parameters": here,
             "put": _operation(resource, action.name, "200", {}, requestBody=body),
         }
+    if resource.tagged:
+        paths |= _tag_paths(resource, f"{member}/tags", here)
     return paths
+
+
+def _tag_paths(resource: Resource, path: str, here: list[Schema]) -> Schema:
+    """All tags of a row, and one of them."""
+    all_of_them = _wrapped("tags", dict(checks.of("tags").schema))
+    more = {"requestBody": _body(all_of_them)}
+    return {
+        path: {
+            "parameters": here,
+            "get": _operation(resource, "get_tags_of", "200", all_of_them),
+            "put": _operation(resource, "replace_tags_of", "200", all_of_them, **more),
+            "post": _operation(resource, "add_tags_to", "200", all_of_them, **more),
+            "delete": _operation(resource, "remove_tags_of", "204", None),
+        },
+        f"{path}/{{tag}}": {
+            "parameters": [*here, _in_path("tag")],
+            "get": _operation(resource, "has_tag", "204", None),
+            "put": _operation(resource, "add_tag_to", "201", None),
+            "delete": _operation(resource, "remove_tag_of", "204", None),
+        },
+    }
 
 
 def _in_path(name: str) -> Schema:
@@ -212,11 +235,9 @@ def _operation(resource: Resource, verb: str, status: str, schema: Schema | None
 
 def _query_parameters(resource: Resource) -> list[Schema]:
     """Filters, and what every list can be asked for."""
-    filters = [
-        {"name": wire, "in": "query", "schema": {"type": "array", "items": {"type": "string"}}}
-        for wire, slot in resource.attributes.items()
-        if slot.attribute.filter
-    ]
+    attributes = (wire for wire, slot in resource.attributes.items() if slot.attribute.filter)
+    names = dict.fromkeys([*attributes, *(own.name for own in resource.filters)])
+    filters = [{"name": name, "in": "query", "schema": _STRINGS} for name in names]
     controls = [
         {"name": name, "in": "query", "schema": {"type": "integer", "minimum": 0} if name == "limit" else _STRINGS}
         for name in CONTROLS

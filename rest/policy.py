@@ -34,7 +34,7 @@ from oslo_policy import policy as oslo
 from controller.core.caller import Caller
 from rest import policies
 from rest.policies.checks import reads_of, unsound
-from rest.policies.file import PolicyError, read_file
+from rest.policies.file import PolicyError, read_file, stranger
 from rest.policies.verdict import verdict
 
 LOG = logging.getLogger("patchbay.policy")
@@ -73,9 +73,9 @@ class Rules(Protocol):
 class Policy:
     """The default rules, an operator's file over them, and the verdicts given so far.
 
-    `more` are rules of extensions.  `file` is the path of a policy.yaml; it is looked at again at most once a second,
-    and a file that can't be used then changes nothing and is told in the log.  Raises PolicyError when it can't be used
-    at the start.
+    `more` are rules of extensions; `register` adds others, and after the last of them `complete` must be called.
+    `file` is the path of a policy.yaml.  Both raise PolicyError when it can't be used.  It is looked at again at most
+    once a second, and a file that can't be used then changes nothing and is told in the log.
 
     `lookups` counts the questions that depend on a target, `evaluations` the times that a rule was worked out.
     """
@@ -98,6 +98,7 @@ class Policy:
         self._verdicts: dict[Any, bool] = {}
         self._reads: dict[str, tuple[str, ...] | None] = {}
         self._forgone: dict[tuple[str, Caller], bool | None] = {}
+        self._completed = False
         self._stamp = self._stat()
         self._looked = clock()
         self._load()
@@ -148,15 +149,14 @@ class Policy:
         return rule in self._enforcer.rules
 
     def register(self, defaults: Iterable[oslo.RuleDefault | Default]) -> None:
-        """Add the default rules of an extension.  Raises PolicyError for a name that is taken or a bad rule."""
-        more = self._new(defaults)
-        before = self._defaults
-        self._defaults = before | more
-        try:
-            self._load()
-        except PolicyError:
-            self._defaults = before
-            raise
+        """Add the default rules of an extension.  Raises PolicyError for a name that is taken."""
+        self._defaults |= self._new(defaults)
+        self._load()
+
+    def complete(self) -> None:
+        """Say that every rule is registered: what the file names and is not there is wrong from now on."""
+        self._completed = True
+        self._load()
 
     def _new(self, defaults: Iterable[oslo.RuleDefault | Default]) -> dict[str, str]:
         pairs = ((d.name, d.check_str) if isinstance(d, oslo.RuleDefault) else (d[0], d[1]) for d in defaults)
@@ -217,9 +217,9 @@ class Policy:
 
     def _load(self) -> None:
         """Parse everything, check it as a whole, and only then let it count."""
-        overrides = {} if self._file is None else read_file(self._file, self._defaults)
+        overrides = {} if self._file is None else read_file(self._file)
         rules = oslo.Rules.from_dict(self._defaults | overrides, DEFAULT_RULE)
-        if problem := unsound(rules):
+        if self._completed and (problem := stranger(overrides, self._defaults) or unsound(rules)):
             raise PolicyError(f"{self._file or 'policy'}: {problem}")
         candidate = oslo.Enforcer(cfg.ConfigOpts(), use_conf=False, default_rule=DEFAULT_RULE)
         candidate.set_rules(rules)

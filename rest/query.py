@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from controller.core.net import Net
-from controller.core.plans import checks
+from controller.core.plans import checks, sharing
 from controller.core.plans.refusals import bad_resource, invalid_input, not_found
-from controller.core.resource import PROJECT_ID, TENANT_ID, Resource, Slot
+from controller.core.resource import PROJECT_ID, TENANT_ID, Filter, Resource, Slot
 from controller.core.row import key_of
 from rest.errors import bad_request
 from rest.views import View
@@ -29,9 +29,11 @@ Test = Callable[[dict[str, Any]], bool]
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query string, read: `equal` is filters by attribute (the JSON values of which one must be there)."""
+    """A query string, read: `equal` is filters by attribute (the JSON values of which one must be there), `kept` the
+    resource's own filters and what was asked of them."""
 
     equal: dict[str, list[Any]]
+    kept: list[tuple[Filter, list[Any]]]
     fixed_ips: dict[str, list[str]]
     fields: list[str]
     sorts: list[tuple[str, bool]]
@@ -48,16 +50,23 @@ def read(resource: Resource, text: str) -> Query:
     for name, value in pairs:
         given.setdefault(name, []).append(value)
     filters = {PROJECT_ID if name == TENANT_ID else name: given[name] for name in given if name not in CONTROLS}
-    unknown = [name for name in filters if not _can_filter(resource, name)]
+    own = {filter.name for filter in resource.filters}
+    unknown = [name for name in filters if name not in own and not _can_filter(resource, name)]
     if unknown:
         raise bad_request(f"{unknown} is invalid attribute for filtering")
     fixed_ips = _fixed_ips(filters.pop("fixed_ips", []))
+    kept = [
+        (own, [checks.from_text(own.check, value) for value in filters.pop(own.name)])
+        for own in resource.filters
+        if own.name in filters
+    ]
     equal = {
         name: [checks.from_text(resource.attributes[name].attribute.check, value) for value in values]
         for name, values in filters.items()
     }
     return Query(
         equal,
+        kept,
         fixed_ips,
         [name for name in given.get("fields", []) if name],
         _sorts(resource, given.get("sort_key", []), given.get("sort_dir", [])),
@@ -89,7 +98,8 @@ def _sorts(resource: Resource, keys: list[str], directions: list[str]) -> list[t
     """(attribute, descending) in order of weight."""
     if len(keys) != len(directions):
         raise bad_request("The number of sort_keys and sort_dirs must be same")
-    absent = [key for key in keys if key != TENANT_ID and not _can_filter(resource, key)]
+    shown = {name for name, slot in resource.attributes.items() if slot.attribute.shown and slot.attribute.filter}
+    absent = [key for key in keys if key not in (TENANT_ID, *shown)]
     if absent:
         raise bad_request(f"{absent} is invalid attribute for sort_keys")
     wrong = [direction for direction in directions if direction not in ("asc", "desc")]
@@ -104,14 +114,16 @@ def _limit(text: str) -> int:
     return int(text)
 
 
-def select(
-    resource: Resource, views: list[View], query: Query, shared: Callable[[View], bool] = lambda view: False
-) -> list[View]:
-    """Those that the query is after, in its order and page.  `shared` says which are shared with the caller only."""
+def select(resource: Resource, views: list[View], query: Query, net: Net, project_id: str) -> list[View]:
+    """Those that the query of a project's caller is after, in its order and its page."""
     found = views
+    for filter, values in query.kept:
+        found = [view for view in found if filter.keeps(net, view.row, values, project_id)]
+        if filter.shows is not None:
+            found = [View(view.row, filter.shows(view.value, values)) for view in found]
     for name, values in query.equal.items():
         if name == SHARED:
-            found = [view for view in found if (view.value[name] or shared(view)) in values]
+            found = [view for view in found if (view.value[name] or _is_shared(net, view, project_id)) in values]
         else:
             found = [view for view in found if _has(view.value[name], values)]
     if query.fixed_ips:
@@ -123,8 +135,8 @@ def candidates(resource: Resource, net: Net, query: Query, parent: Any = None) -
     """Rows to look at: those below a parent, else by id or by an index where a filter allows it."""
     if parent is not None and resource.parent is not None:
         return net.find(resource.row_type, resource.parent.field, parent.id)
-    if "id" in query.equal:
-        rows = (net.get(resource.row_type, key) for key in dict.fromkeys(query.equal["id"]))
+    if resource.key in query.equal:
+        rows = (net.get(resource.row_type, key) for key in dict.fromkeys(query.equal[resource.key]))
         return [row for row in rows if row is not None]
     for name, values in query.equal.items():
         if name in resource.indexes:
@@ -141,6 +153,11 @@ def _owners(resource: Resource, net: Net, slot: Slot, values: list[Any]) -> list
     sides = (side for value in values for side in net.find(side_type, slot.field, value))
     rows = (net.get(resource.row_type, key) for key in dict.fromkeys(map(key_of, sides)))
     return [row for row in rows if row is not None]
+
+
+def _is_shared(net: Net, view: View, project_id: str) -> bool:
+    """Whether a row is shared with a project alone."""
+    return bool(project_id) and sharing.shared(net, view.value["id"], project_id)
 
 
 def _has(held: Any, values: list[Any]) -> bool:
@@ -160,9 +177,9 @@ def _fits(address: dict[str, str], key: str, values: list[str]) -> bool:
 
 
 def _sorted(found: list[View], query: Query) -> list[View]:
-    """By the sort keys and then by id, where either is asked for; else as they come."""
+    """By the sort keys and then by the row's key, where either is asked for; else as they come."""
     if query.sorts or query.limit or query.marker:
-        found = sorted(found, key=lambda view: view.value["id"])
+        found = sorted(found, key=lambda view: key_of(view.row))
     for name, descending in reversed(query.sorts):
         found.sort(key=lambda view: _weight(view.value[name]), reverse=descending)
     return found
@@ -180,7 +197,7 @@ def _page(found: list[View], resource: Resource, query: Query) -> list[View]:
         return found
     at = None
     if query.marker:
-        at = next((place for place, view in enumerate(found) if view.value["id"] == query.marker), None)
+        at = next((place for place, view in enumerate(found) if _marker(view) == query.marker), None)
         if at is None:
             raise not_found(resource.row_type, query.marker)
     if query.reverse:
@@ -188,6 +205,12 @@ def _page(found: list[View], resource: Resource, query: Query) -> list[View]:
         return found[max(0, end - query.limit) : end]
     start = 0 if at is None else at + 1
     return found[start : start + query.limit]
+
+
+def _marker(view: View) -> str:
+    """What a client names the row by: its key, below a parent the last part of it."""
+    key = key_of(view.row)
+    return str(key[-1] if isinstance(key, tuple) else key)
 
 
 def links(query: Query, found: list[View], url: str) -> list[dict[str, str]]:
@@ -198,9 +221,9 @@ def links(query: Query, found: list[View], url: str) -> list[dict[str, str]]:
     full = len(found) == query.limit
     pages = []
     if found and (full or query.reverse):
-        pages.append(("next", [*rest, ("marker", found[-1].value["id"])]))
+        pages.append(("next", [*rest, ("marker", _marker(found[-1]))]))
     if found and (query.marker or query.reverse) and (full or not query.reverse):
-        pages.append(("previous", [*rest, ("marker", found[0].value["id"]), ("page_reverse", "True")]))
+        pages.append(("previous", [*rest, ("marker", _marker(found[0])), ("page_reverse", "True")]))
     return [{"rel": rel, "href": f"{url}?{urlencode(pairs)}"} for rel, pairs in pages]
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from rest import collection, convergence, documents, errors, inspection, member, openapi
+from rest import collection, convergence, documents, errors, inspection, member, openapi, quotas, tags
 from rest.context import Answer, Call, Context, Handler
 
 SPECIAL: dict[str, Handler] = {
     "convergence": convergence.answer,
     "extensions": documents.extensions,
     "openapi": openapi.answer,
+    "quotas": quotas.answer,
 }
 """Below `/v2.0`, what is no resource (without the suffix `.json`, which every path may have)."""
 
@@ -39,6 +40,8 @@ def _resource(context: Context, call: Call, parts: list[str]) -> Answer:
         return collection.answer(context, call, resource)
     if len(parts) == 2:
         return member.answer(context, call, resource, parts[1])
+    if parts[2] == "tags" and resource.tagged:
+        return tags.answer(context, call, resource, parts[1], parts[3:])
     child = context.resources.at(parts[2], parent=parts[0])
     if child is not None:
         parent = member.existing(context, call, resource, parts[1])

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from controller.core.model import Network
+from controller.core.plans.sharing import EXTERNAL, SHARED
 from controller.core.resource import PROJECT_ID, TENANT_ID, Resource
 
-OF_ITS_NETWORK = ("shared", "router:external")
-"""What is asked of anything in a network is asked of the network."""
+FOR_PROJECT = {"shared": SHARED, "router:external": EXTERNAL}
+"""What depends on whose caller asks, and the action that a policy must give its project.  Asked of anything in a
+network, it is asked of the network, too."""
 
 LookUp = Callable[[type, Any], Mapping[str, Any] | None]
 """The attributes, as clients see them, of the row of a class with a key."""
-Shared = Callable[[Any], bool]
-"""Whether the row with a key is shared with the project that asks."""
+Given = Callable[[Any, str], bool]
+"""Whether a policy gives the project that asks an action on the row with a key."""
 
 
 class Target(Mapping[str, Any]):
@@ -23,23 +24,20 @@ class Target(Mapping[str, Any]):
     `values` are attributes as clients see them; `ext_parent:NAME` is of what it is below of or belongs to.
     """
 
-    def __init__(self, resource: Resource, values: Mapping[str, Any], look_up: LookUp, shared: Shared) -> None:
+    def __init__(self, resource: Resource, values: Mapping[str, Any], look_up: LookUp, given: Given) -> None:
         self._resource = resource
         self._values = values
         self._look_up = look_up
-        self._shared = shared
+        self._given = given
 
     def __getitem__(self, name: str) -> Any:
-        if name in self._values and name != "shared":
+        if name in FOR_PROJECT:
+            keys = (self._values.get("id"), self._values.get("network_id"))
+            return any(self._given(key, FOR_PROJECT[name]) for key in keys)
+        if name in self._values:
             return self._values[name]
         if name in (TENANT_ID, PROJECT_ID) and PROJECT_ID in self._values:
             return self._values[PROJECT_ID]
-        if name == "shared" and (self._values.get(name) or self._shared(self._values.get("id"))):
-            return True
-        if name in OF_ITS_NETWORK and "network_id" in self._values:
-            return self._of(Network, self._values["network_id"], name)
-        if name == "shared":
-            return False
         prefix, colon, attribute = name.rpartition(":")
         refers, key = self._referred(prefix) if colon else (None, None)
         if refers is None:
@@ -47,10 +45,9 @@ class Target(Mapping[str, Any]):
         return self._of(refers, key, attribute)
 
     def _of(self, row_type: type, key: Any, name: str) -> Any:
-        values = self._look_up(row_type, key) or {}
-        if name == "shared" and not values.get(name):
-            return self._shared(key)
-        return values[name]
+        if name in FOR_PROJECT:
+            return self._given(key, FOR_PROJECT[name])
+        return (self._look_up(row_type, key) or {})[name]
 
     def _referred(self, prefix: str) -> tuple[type | None, Any]:
         """The class and key of the row that an attribute refers to: `network` for `network_id`."""

@@ -46,20 +46,21 @@ class Views:
     def __init__(self, net: Net, resources: ResourceSet) -> None:
         self.made = 0
         self._net = net
-        self._kept: dict[type, dict[Any, View]] = {resource.row_type: {} for resource in resources}
-        self._sources: dict[type, list[tuple[type, Source]]] = {}
+        self._kept: dict[str, dict[Any, View]] = {resource.name: {} for resource in resources}
+        self._sources: dict[type, list[tuple[str, Source]]] = {}
         for resource in resources:
+            self._follow(resource, Source(resource.row_type, lambda net, row: (key_of(row),)))
             for side_type in SIDES.get(resource.row_type, ()):
                 self._follow(resource, Source(side_type, lambda net, side: (key_of(side),)))
             for source in resource.sources:
                 self._follow(resource, source)
 
     def _follow(self, resource: Resource, source: Source) -> None:
-        self._sources.setdefault(source.row_type, []).append((resource.row_type, source))
+        self._sources.setdefault(source.row_type, []).append((resource.name, source))
 
     def view(self, resource: Resource, row: Any) -> View:
         """The row's view.  `row` is one of the Net's."""
-        kept, key = self._kept[resource.row_type], key_of(row)
+        kept, key = self._kept[resource.name], key_of(row)
         view = kept.get(key)
         if view is None:
             self.made += 1
@@ -69,10 +70,7 @@ class Views:
     def forget(self, revision: int, changes: Iterable[Change]) -> None:
         """Forget the views of what has changed (a store's listener)."""
         for change in changes:
-            kept = self._kept.get(change.row_type)
-            if kept:
-                kept.pop(change.key, None)
-            for row_type, source in self._sources.get(change.row_type, ()):
+            for name, source in self._sources.get(change.row_type, ()):
                 for row in (change.old, change.new):
                     for key in source.owners(self._net, row) if row is not None else ():
-                        self._kept[row_type].pop(key, None)
+                        self._kept[name].pop(key, None)

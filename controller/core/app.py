@@ -11,11 +11,11 @@ import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, NamedTuple
 
 from controller.core import pipeline
 from controller.core.model import ETH, INT, Switch
-from controller.core.resource import Extension, Resource
+from controller.core.resource import Action, Computed, Extension, Filter, Resource, Source
 from controller.core.row import row
 
 FLOWS = "flows"
@@ -40,6 +40,16 @@ class Renderer:
         return self.name
 
 
+class Extended(NamedTuple):
+    """What an app adds to the resource that shows rows of a class."""
+
+    row_type: type
+    computed: tuple[Computed, ...]
+    sources: tuple[Source, ...]
+    filters: tuple[Filter, ...]
+    actions: tuple[Action, ...]
+
+
 class App:
     """One feature.  Instances register themselves; `load` returns them all."""
 
@@ -49,6 +59,7 @@ class App:
         self.name = name
         self.extensions: list[Extension] = []
         self.resources: list[Resource] = []
+        self.extended: list[Extended] = []
         self.policies: list[tuple[str, str, str]] = []
         self.rules: list[tuple[type, Callable[..., None]]] = []
         self.preparations: list[tuple[type, Callable[..., None]]] = []
@@ -74,6 +85,18 @@ class App:
         made = Resource(*declared, **options)
         self.resources.append(made)
         return made
+
+    def extend(
+        self,
+        row_type: type,
+        computed: Iterable[Computed] = (),
+        sources: Iterable[Source] = (),
+        filters: Iterable[Filter] = (),
+        actions: Iterable[Action] = (),
+    ) -> None:
+        """Add to the resource that shows rows of a class: attributes computed from other rows, where those are, filters
+        and actions.  Attributes that clients give and that are stored are those of a side row (`row`)."""
+        self.extended.append(Extended(row_type, tuple(computed), tuple(sources), tuple(filters), tuple(actions)))
 
     def policy(self, rule: str, check: str, description: str) -> None:
         """Declare a policy rule and its default, in oslo.policy's language."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from controller.core.row import PLANNED, REQUIRED, attr, index, quiet, row
+from controller.core.row import PLANNED, REQUIRED, attr, index, quiet, row, tags
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Values inside rows
@@ -59,12 +59,12 @@ class Network:
     name: str = attr(default="", initial="", check="string", quiet=True)
     description: str = attr(default="", initial="", check="string", quiet=True)
     admin_state_up: bool = attr(default=True, initial=True, check="boolean")
-    shared: bool = attr(default=False, initial=False, check="boolean", quiet=True)
     mtu: int = attr(default=1500, initial=0, check="mtu", filter=True)
     key: int = 0
     created_at: str = attr(default="", post=False, put=False, quiet=True)
     updated_at: str = attr(default="", post=False, put=False, quiet=True)
     revision_number: int = attr(default=0, post=False, put=False, quiet=True)
+    tags: tuple[str, ...] = tags()
 
 
 @row(
@@ -84,7 +84,10 @@ class Segment:
 
 @row(key="id", indexes=[index("network_id"), index("project_id")], store=True)
 class Subnet:
-    """A block of addresses of a network (IPv4 or IPv6)."""
+    """A block of addresses of a network (IPv4 or IPv6).
+
+    `service_types` are the `device_owner`s of the ports that it is for (sorted; none: for all).
+    """
 
     id: str = attr(post=False, put=False)
     network_id: str = attr(default="", put=False, check="uuid", refers=Network, on_delete=PLANNED)
@@ -100,9 +103,11 @@ class Subnet:
     enable_dhcp: bool = attr(default=True, initial=True, check="boolean")
     ipv6_ra_mode: str | None = attr(default=None, put=False, initial=None, check="ipv6_mode")
     ipv6_address_mode: str | None = attr(default=None, put=False, initial=None, check="ipv6_mode")
+    service_types: tuple[str, ...] = attr(default=(), initial=(), check="service_types", filter=False)
     created_at: str = attr(default="", post=False, put=False, quiet=True)
     updated_at: str = attr(default="", post=False, put=False, quiet=True)
     revision_number: int = attr(default=0, post=False, put=False, quiet=True)
+    tags: tuple[str, ...] = tags()
 
 
 @row(
@@ -145,6 +150,7 @@ class Port:
     created_at: str = attr(default="", post=False, put=False, quiet=True)
     updated_at: str = attr(default="", post=False, put=False, quiet=True)
     revision_number: int = attr(default=0, post=False, put=False, quiet=True)
+    tags: tuple[str, ...] = tags(post=True)
 
 
 @row(key="name", indexes=[index("bridge", each=lambda host: (dpid for _, dpid in host.bridges))], store=True)
@@ -208,7 +214,7 @@ class Quota:
     key="id",
     indexes=[index("object_id"), index("project_id"), index("target_tenant")],
     store=True,
-    absent="RBAC policy of type {} could not be found.",
+    absent="RBAC policy of type unknown with ID {} not found",
 )
 class RbacPolicy:
     """An object (a network, say) that a project or everyone (`*`) may use: Neutron's role-based access control."""
@@ -218,7 +224,7 @@ class RbacPolicy:
     object_type: str = attr(default="", put=False, initial=REQUIRED, check="string", quiet=True)
     object_id: str = attr(default="", put=False, initial=REQUIRED, check="uuid", quiet=True)
     action: str = attr(default="", put=False, initial=REQUIRED, check="string", quiet=True)
-    target_tenant: str = attr(default="", initial=REQUIRED, check="string", quiet=True)
+    target_tenant: str = attr(default="", initial=REQUIRED, check="target_project", quiet=True)
 
 
 @row(key="name", store=True)

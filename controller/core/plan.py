@@ -8,12 +8,15 @@ and allocation are decided once.  A plan that raises Refusal leaves nothing behi
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from controller.core.caller import NOBODY, Caller
 from controller.core.net import Change, Net
 from controller.core.row import SIDES, key_of
 from controller.core.settings import Settings
+
+if TYPE_CHECKING:
+    from controller.core.resource_set import ResourceSet
 
 T = TypeVar("T")
 
@@ -34,7 +37,7 @@ class Draft:
     """The Net as it would be: the committed rows with this plan's own changes over them.
 
     `now` is the time of the write (UTC, `2026-11-20T10:33:10Z`); `new_id` gives fresh UUIDs; `settings` is what the
-    operator configured; `caller` is whose request it is.
+    operator configured; `caller` is whose request it is, and `resources` what there is for clients.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Draft:
         self.now = now
         self.new_id = new_id
         self.caller = caller
+        self.resources: ResourceSet | None = None
 
     def get(self, row_type: type[T], key: Any) -> T | None:
         name = (row_type, key)

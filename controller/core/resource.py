@@ -12,10 +12,11 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
+from controller.core.model import RbacPolicy
 from controller.core.net import Net
 from controller.core.plan import Draft
-from controller.core.plans import crud
-from controller.core.row import SIDES, Attribute, key_of
+from controller.core.plans import crud, sharing, tags
+from controller.core.row import SIDES, Attribute, Check, key_of
 
 PROJECT_ID, TENANT_ID = "project_id", "tenant_id"
 """One attribute under two names; every resource that has one has both."""
@@ -37,11 +38,14 @@ class Computed:
     """An attribute that is no field of the row: `read(net, row)` gives its JSON value.
 
     `field` is its name among the values handed to the plans, where a client may give it ('': checked, then dropped).
+    With `write(draft, row, value)` the row's own plan does not get the value: it is written after the row, in the same
+    plan, and tells whether that changed anything.
     """
 
     field: str
     attribute: Attribute
     read: Callable[[Net, Any], Any]
+    write: Callable[[Draft, Any, Any], bool] | None = None
 
 
 class Source(NamedTuple):
@@ -51,8 +55,36 @@ class Source(NamedTuple):
     owners: Callable[[Net, Any], Iterable[Any]]
 
 
+class Filter(NamedTuple):
+    """`?name=...` where comparing an attribute does not do: `keeps(net, row, values, project_id)` tells whether a row
+    is among those that a caller of that project asks for by these values, of which each is in the form of `check`.
+
+    With `shows(value, values)` a list that was asked so shows that of a row's JSON object.
+    """
+
+    name: str
+    keeps: Callable[[Net, Any, list[Any], str], bool]
+    check: str | Check = "string"
+    shows: Callable[[dict[str, Any], list[Any]], dict[str, Any]] | None = None
+
+
+class Sharing(NamedTuple):
+    """What it takes to share the rows of a resource by RBAC policies, one row with one project or with everyone.
+
+    Its rows show `shared`, which clients may give as far as `post` and `put` say.  `users(draft, row)` gives the
+    projects that use a row: none of them can lose it; without it they are those whose rows refer to the row.
+    """
+
+    actions: tuple[str, ...] = (sharing.SHARED,)
+    post: bool = True
+    put: bool = True
+    shown: bool = True
+    users: Callable[[Draft, Any], Iterable[str]] | None = None
+
+
 class Action(NamedTuple):
-    """`PUT /collection/KEY/name`: `plan(draft, key, body)` gives the key of the row to show, or a JSON object.
+    """`PUT /collection/KEY/name`: `plan(draft, key, body)` gives the key of the row to show, or a JSON object
+    or list.
 
     `body` is the JSON object as it came; the plan checks it.
     """
@@ -96,7 +128,7 @@ class Resource:
     of `plans.crud` when not given.  `methods` says which of them clients may use.  `shapes` turns fields into JSON
     where that does not follow from their type.  `quota` is the limit of a project that has none of its own (-1: none;
     None: not counted), which needs an index `project_id`.  `plural` is the collection's name in JSON where it is not
-    that of the path.
+    that of the path.  One that is not `own` shows only what is computed from rows that are another resource's.
     """
 
     name: str
@@ -108,30 +140,55 @@ class Resource:
     methods: frozenset[str] = frozenset({CREATE, CHANGE, DELETE})
     computed: tuple[Computed, ...] = ()
     sources: tuple[Source, ...] = ()
+    filters: tuple[Filter, ...] = ()
+    sharing: Sharing | None = None
     shapes: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
     actions: tuple[Action, ...] = ()
     parent: Parent | None = None
     quota: int | None = None
     plural: str = ""
+    own: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "plural", self.plural or self.collection.replace("-", "_"))
+        if self.sharing is not None and SHARED_FILTER not in self.filters:
+            object.__setattr__(self, "computed", (*self.computed, _shared(self.sharing)))
+            object.__setattr__(self, "sources", (*self.sources, POLICIES))
+            object.__setattr__(self, "filters", (*self.filters, SHARED_FILTER))
+        if self.tagged and TAG_FILTERS[0] not in self.filters:
+            object.__setattr__(self, "filters", (*self.filters, *TAG_FILTERS))
         for name in (CREATE, CHANGE, DELETE):
             if getattr(self, _PLAN[name]) is None:
                 object.__setattr__(self, _PLAN[name], crud.plan(name, self.row_type))
 
+    @property
+    def tagged(self) -> bool:
+        """Whether its rows have tags, and paths for them."""
+        return self.own and any(name == "tags" for name, _ in self.row_type.ROW.attributes)
+
     @cached_property
     def attributes(self) -> dict[str, Slot]:
         """Every attribute by its name on the wire."""
-        slots = [Slot(name, attribute) for name, attribute in self.row_type.ROW.attributes]
-        for side_type in SIDES.get(self.row_type, ()):
-            slots += [Slot(name, attribute, side_type) for name, attribute in side_type.ROW.attributes]  # type: ignore[attr-defined]
+        slots = [Slot(name, attribute) for name, attribute in (self.row_type.ROW.attributes if self.own else ())]
+        for side_type in self._side_types:
+            slots += [Slot(name, attribute, side_type) for name, attribute in side_type.ROW.attributes]
         slots += [Slot(computed.field, computed.attribute) for computed in self.computed]
         return {slot.attribute.name or slot.field: slot for slot in slots}
 
     @cached_property
     def sides(self) -> tuple[Side, ...]:
-        return tuple(_side(side_type) for side_type in SIDES.get(self.row_type, ()))
+        return tuple(_side(side_type) for side_type in self._side_types)
+
+    @property
+    def _side_types(self) -> tuple[Any, ...]:
+        return tuple(SIDES.get(self.row_type, ())) if self.own else ()
+
+    @cached_property
+    def key(self) -> str:
+        """The name on the wire of the attribute that is the row's key ('': no single one is)."""
+        names = self.row_type.ROW.key_fields
+        found = (wire for wire, slot in self.attributes.items() if slot.side is None and (slot.field,) == names)
+        return next(found, "")
 
     @cached_property
     def indexes(self) -> dict[str, str]:
@@ -147,12 +204,12 @@ class Resource:
 
     @cached_property
     def _own(self) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
-        return _shown(self.row_type)
+        return _shown(self.row_type) if self.own else ((), lambda row: ())
 
     @cached_property
     def _shapes(self) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
         found: dict[str, Callable[[Any], Any]] = {}
-        for row_type in (self.row_type, *SIDES.get(self.row_type, ())):
+        for row_type in (self.row_type, *self._side_types) if self.own else ():
             hints = get_type_hints(row_type)
             for name, attribute in row_type.ROW.attributes:
                 shape = self.shapes.get(name) or shape_of(hints[name])
@@ -176,13 +233,22 @@ class Resource:
             value[TENANT_ID] = value[PROJECT_ID]
         return value
 
-    def split(self, values: dict[str, Any]) -> tuple[dict[str, Any], dict[type, dict[str, Any]]]:
-        """Values by field: those of the row itself, and those of each side row class."""
+    def split(self, values: dict[str, Any]) -> Parts:
+        """Values by field, apart by who writes them."""
         own, sides = dict(values), {}
-        for side_type in SIDES.get(self.row_type, ()):
-            names = [name for name, _ in side_type.ROW.attributes if name in own]  # type: ignore[attr-defined]
+        for side_type in self._side_types:
+            names = [name for name, _ in side_type.ROW.attributes if name in own]
             sides[side_type] = {name: own.pop(name) for name in names}
-        return own, sides
+        later = [(c.write, own.pop(c.field)) for c in self.computed if c.write is not None and c.field in own]
+        return Parts(own, sides, later)
+
+
+class Parts(NamedTuple):
+    """Values by field: of the row itself, of each side row class, and those that computed attributes write."""
+
+    own: dict[str, Any]
+    sides: dict[type, dict[str, Any]]
+    later: list[tuple[Callable[[Draft, Any, Any], bool], Any]]
 
 
 _PLAN = {CREATE: "create", CHANGE: "change", DELETE: "delete"}
@@ -233,6 +299,22 @@ def put_side(draft: Draft, side_type: Any, key: str, values: dict[str, Any]) -> 
     elif old is not None:
         draft.remove(old)
     return True
+
+
+def _shared(declared: Sharing) -> Computed:
+    """`shared`: whether the row is shared with everyone (whom else it is shared with is their business alone)."""
+    attribute = Attribute("shared", declared.post, declared.put, default=False, check="boolean", shown=declared.shown)
+    return Computed("shared", attribute, lambda net, row: sharing.shared(net, row.id, sharing.EVERYONE), sharing.share)
+
+
+TAG_FILTERS = tuple(
+    Filter(name, lambda net, row, values, project_id, fits=fits: fits(row.tags, values))  # type: ignore[misc]
+    for name, fits in tags.FILTERS.items()
+)
+POLICIES = Source(RbacPolicy, lambda net, policy: (policy.object_id,))
+SHARED_FILTER = Filter(
+    "shared", lambda net, row, values, project_id: sharing.shared(net, row.id, project_id) in values, "boolean"
+)
 
 
 def default_of(attribute: Attribute) -> Any:

@@ -32,7 +32,7 @@ class ResourceSet:
     ) -> None:
         self._all = tuple(resources)
         self._by_path = {(r.parent.collection if r.parent else "", r.collection): r for r in self._all}
-        self._by_type = {resource.row_type: resource for resource in self._all}
+        self._by_type = {resource.row_type: resource for resource in self._all if resource.own}
         self._rules = _by_type(rules)
         self._preparations = _by_type(preparations)
         self._list_preparations = _by_type(list_preparations)
@@ -50,6 +50,10 @@ class ResourceSet:
     def of(self, row_type: type) -> Resource | None:
         """The resource that shows rows of a class."""
         return self._by_type.get(row_type)
+
+    def shareable(self) -> dict[str, Resource]:
+        """The resources whose rows can be shared, by their names: what RBAC policies call an object's type."""
+        return {resource.name: resource for resource in self._all if resource.sharing is not None}
 
     def rules(self, row_type: type) -> list[Rule]:
         """What apps check and do after rows of a class were made, changed or removed: `f(draft, old, new, values)`."""

@@ -4,28 +4,42 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from controller.core.app import App
-from controller.core.model import Binding, Fault, Host, Network, Port, Segment, Subnet
+from controller.core.model import Binding, Fault, Host, Network, Port, RbacPolicy, Segment, Subnet
 from controller.core.net import Net
-from controller.core.plans import networks, ports, subnets
-from controller.core.resource import Computed, Resource, Source
+from controller.core.plans import networks, ports, sharing, subnets
+from controller.core.resource import SHARED_FILTER, Computed, Filter, Resource, Sharing, Source
 from controller.core.resource_set import ResourceSet
 from controller.core.row import Attribute
 from controller.core.settings import Settings
 
 
 def declare(settings: Settings, apps: Iterable[App] = ()) -> ResourceSet:
-    """All resources: the core's, then those of the apps."""
+    """All resources: the core's, then those of the apps, each with what apps add to it."""
     apps = tuple(apps)
+    resources = (*_core(settings), *(resource for app in apps for resource in app.resources))
     return ResourceSet(
-        [*_core(settings), *(resource for app in apps for resource in app.resources)],
+        [_extended(resource, apps) for resource in resources],
         [rule for app in apps for rule in app.rules],
         [preparation for app in apps for preparation in app.preparations],
         [preparation for app in apps for preparation in app.list_preparations],
     )
+
+
+def _extended(resource: Resource, apps: Iterable[App]) -> Resource:
+    for more in (more for app in apps for more in app.extended if more.row_type is resource.row_type and resource.own):
+        resource = replace(
+            resource,
+            computed=(*resource.computed, *more.computed),
+            sources=(*resource.sources, *more.sources),
+            filters=(*resource.filters, *more.filters),
+            actions=(*resource.actions, *more.actions),
+        )
+    return resource
 
 
 def _core(settings: Settings) -> tuple[Resource, ...]:
@@ -43,9 +57,21 @@ def _core(settings: Settings) -> tuple[Resource, ...]:
                 Source(Subnet, lambda net, subnet: (subnet.network_id,)),
                 _faults("Network"),
             ),
+            sharing=Sharing((sharing.SHARED, sharing.EXTERNAL)),
             quota=100,
         ),
-        Resource("subnet", "subnets", Subnet, subnets.create, subnets.change, subnets.delete, quota=100),
+        Resource(
+            "subnet",
+            "subnets",
+            Subnet,
+            subnets.create,
+            subnets.change,
+            subnets.delete,
+            computed=_SUBNET,
+            sources=(Source(RbacPolicy, _subnets_of),),
+            filters=(Filter("shared", _is_on_shared, SHARED_FILTER.check),),
+            quota=100,
+        ),
         Resource(
             "port",
             "ports",
@@ -104,7 +130,40 @@ _NETWORK = (
     _of_segment("network_type", "network_type"),
     _of_segment("physical_network", "physical_network"),
     _of_segment("segmentation_id", "segmentation_id"),
-    Computed("", Attribute("router:external", default=False, check="never"), lambda net, network: False),
+    Computed(
+        "external",
+        Attribute("router:external", default=False, check="boolean"),
+        lambda net, network: sharing.external(net, network.id),
+        sharing.open_to_routers,
+    ),
+    Computed("", read_only("l2_adjacency", "boolean", filter=False), lambda net, network: True),
+)
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Subnets: they are shared as their networks are
+
+
+def _subnets_of(net: Net, policy: RbacPolicy) -> Iterable[str]:
+    return (subnet.id for subnet in net.find(Subnet, "network_id", policy.object_id))
+
+
+def _is_on_shared(net: Net, subnet: Subnet, values: list[Any], project_id: str) -> bool:
+    return sharing.shared(net, subnet.network_id, project_id) in values
+
+
+_SUBNET = (
+    Computed(
+        "shared",
+        Attribute("shared", post=False, put=False, default=False, check="boolean", shown=False),
+        lambda net, subnet: sharing.shared(net, subnet.network_id, sharing.EVERYONE),
+    ),
+    Computed(
+        "external",
+        Attribute("router:external", post=False, put=False, default=False, check="boolean"),
+        lambda net, subnet: sharing.external(net, subnet.network_id),
+    ),
+    # Networks have one segment, which all of their subnets are on.
+    Computed("", Attribute("segment_id", put=False, check="nothing"), lambda net, subnet: None),
 )
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -121,6 +121,11 @@ def quiet(*, default: Any = MISSING) -> Any:
     return field(default=default, metadata={"quiet": True})
 
 
+def tags(*, post: bool = False) -> Any:
+    """Declare the field of a row's tags; with `post`, a create may give them."""
+    return attr(default=(), initial=(), post=post, put=False, check="tags", quiet=True)
+
+
 def index(*names: str, each: Callable[[Any], Iterable[Any]] | None = None) -> Index:
     """Index by one field (its value), several fields (a tuple), or by every value that `each(row)` yields."""
     if each is not None:
@@ -204,3 +209,10 @@ class Standard:
     created_at: str = attr(default="", post=False, put=False, quiet=True)
     updated_at: str = attr(default="", post=False, put=False, quiet=True)
     revision_number: int = attr(default=0, post=False, put=False, quiet=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged(Standard):
+    """The fields of a resource's row that has tags, too (`plans.tags`): words of its users, in alphabetical order."""
+
+    tags: tuple[str, ...] = tags()

@@ -19,7 +19,8 @@ class HostSettings:
 class Settings:
     """Ranges are inclusive pairs.  A physical network with an empty tuple of ranges has no VLANs for tenants, but an
     administrator may use any VLAN of it (Neutron's `network_vlan_ranges = physnet1`).  `quotas` is the limit of every
-    project that has none of its own, by resource; one that is not in it has the resource's own default."""
+    project that has none of its own, by resource; one that is not in it has the resource's own, or that of `default`
+    where the resource has none."""
 
     integration_bridge: str = "br-int"
     tenant_network_types: tuple[str, ...] = ("vxlan",)

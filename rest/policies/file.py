@@ -20,9 +20,8 @@ class PolicyError(Exception):
     """Rules that can't be used.  One line: the file, the rule, and what is wrong."""
 
 
-def read_file(path: str, defaults: Mapping[str, str]) -> dict[str, str]:
-    """The rules of a file.  Raises PolicyError: it can't be read or parsed, a rule is not in the language, or a name is
-    neither one of `defaults`, nor an attribute of such (`get_network:mtu`), nor used by another rule of the file."""
+def read_file(path: str) -> dict[str, str]:
+    """The rules of a file.  Raises PolicyError: it can't be read or parsed, or a rule is not in the language."""
     try:
         found = oslo.parse_file_contents(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
@@ -31,14 +30,21 @@ def read_file(path: str, defaults: Mapping[str, str]) -> dict[str, str]:
         raise PolicyError(f"{path}: it is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(found, dict):
         raise PolicyError(f"{path}: it is not a mapping of rule names to rules")
-    used = {match for check in found.values() for match in re.findall(r"\brule:([^\s()]+)", str(check))}
     for name, check in found.items():
         if not isinstance(name, str) or not isinstance(check, str):
             raise PolicyError(f'{path}: {name}: a rule is text, such as "rule:admin_only"')
         _check_rule(path, name, check)
-        if name not in defaults and name.split(":")[0] not in defaults and name not in used:
-            raise PolicyError(f"{path}: {name}: there is no such rule, and no other rule of the file uses it")
     return found
+
+
+def stranger(found: Mapping[str, str], defaults: Mapping[str, str]) -> str:
+    """The first name of a file that nobody knows: neither one of `defaults`, nor an attribute of such
+    (`get_network:mtu`), nor used by another rule of the file; '' when there is none."""
+    used = {match for check in found.values() for match in re.findall(r"\brule:([^\s()]+)", check)}
+    for name in found:
+        if name not in defaults and name.split(":")[0] not in defaults and name not in used:
+            return f"{name}: there is no such rule, and no other rule of the file uses it"
+    return ""
 
 
 def _check_rule(path: str, name: str, check: str) -> None:

@@ -22,10 +22,9 @@ RULES = rules(
         either(ADMIN, MEMBER),
         "delete_auto_allocated_topology create_rbac_policy update_rbac_policy delete_rbac_policy",
     ),
-    (ADMIN, "patchbay_inspect"),
     (
         ANY_READER,
-        "patchbay_convergence get_availability_zone get_flavor get_service_provider",
+        "get_availability_zone get_flavor get_service_provider",
     ),
     (
         either(ADMIN, MANAGER),

@@ -1,7 +1,10 @@
-"""What Neutron has no rule for: looking inside the controller."""
+"""What Neutron has no rules for: looking inside the controller, and waiting for it."""
 
 from __future__ import annotations
 
-from rest.policies.language import ADMIN, rules
+from rest.policies.language import ADMIN, ANY_READER, rules
 
-RULES = rules((ADMIN, "patchbay_inspect"))
+RULES = rules(
+    (ADMIN, "patchbay_inspect"),
+    (ANY_READER, "patchbay_convergence"),
+)

@@ -38,11 +38,16 @@ class Api:
     """`api("POST", "/v2.0/networks", {...})`; a body of bytes is sent as it is."""
 
     def __init__(
-        self, settings: Settings = SETTINGS, inspector: Any = None, apps: Iterable[App] = (), **more: Any
+        self,
+        settings: Settings = SETTINGS,
+        inspector: Any = None,
+        store: Store | None = None,
+        apps: Iterable[App] = (),
+        **more: Any,
     ) -> None:
         """`more`: what rest.wsgi.application takes besides (authenticate, policy)."""
         apps = tuple(apps)
-        self.store = Store("sqlite://", settings)
+        self.store = store or Store("sqlite://", settings)
         self.store.execute(partial(once.run, apps), who="patchbay")
         self.application = application(self.store, settings, inspector, apps=apps, unavailable=Unavailable, **more)
 

@@ -111,7 +111,7 @@ def test_creates_are_the_callers_and_nobody_elses(api):
     assert made["project_id"] == made["tenant_id"] == "p1"
     other = api("POST", "/v2.0/networks", {"network": {"project_id": "p2"}}, Who="member/p1")
     assert other.error[0] == 400
-    assert "requires admin privileges" in other.error[2]
+    assert "is not allowed for the current user" in other.error[2]
 
 
 def test_a_list_costs_evaluations_by_projects_and_not_by_rows(api, cloud, policy):

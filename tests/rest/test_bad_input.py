@@ -62,8 +62,8 @@ def test_what_is_required(api, collection, values, message):
     ("values", "message"),
     [
         ({"id": "x"}, "Cannot update read-only attribute id"),
-        ({"project_id": "x"}, "Cannot update read-only attribute project_id"),
-        ({"tenant_id": "x"}, "Cannot update read-only attribute project_id"),
+        ({"project_id": "x"}, "Cannot update read-only attribute tenant_id"),
+        ({"tenant_id": "x"}, "Cannot update read-only attribute tenant_id"),
         ({"provider:segmentation_id": 5}, "Cannot update read-only attribute provider:segmentation_id"),
         ({"nonsense": 1}, "Unrecognized attribute(s) 'nonsense'"),
         ({"name": None}, "Invalid input for name. Reason: 'None' is not a valid string."),

@@ -33,7 +33,7 @@ def test_extensions(api):
         assert api.get(f"/v2.0/extensions/{extension['alias']}") == extension
     aliases = {extension["alias"] for extension in listed}
     assert {"binding", "provider", "net-mtu", "project-id"} <= aliases
-    assert not aliases & {"security-group", "router", "quotas", "external-net", "trunk"}
+    assert not aliases & {"security-group", "router", "trunk"}
     assert api("GET", "/v2.0/extensions/security-group").error == (
         404,
         "HTTPNotFound",

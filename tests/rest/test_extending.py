@@ -13,8 +13,8 @@ from controller.core.model import Network
 from controller.core.plan import Refusal
 from controller.core.plans import once
 from controller.core.plans.revision import existing, update
-from controller.core.resource import Action, Parent
-from controller.core.row import CASCADE, REQUIRED, Check, Standard, attr, index
+from controller.core.resource import Action, Computed, Filter, Parent, Source
+from controller.core.row import CASCADE, REQUIRED, Attribute, Check, Tagged, attr, index
 from tests.rest.api import SETTINGS, Api
 
 LABELS = Check(lambda value: tuple(value), {"type": "array", "items": {"type": "string"}})
@@ -26,7 +26,7 @@ def declared():
     app.extension("racks", "Racks", "Where networks are cabled.", "2026-11-25T00:00:00-00:00")
 
     @app.row(key="id", indexes=[index("project_id")])
-    class Rack(Standard):
+    class Rack(Tagged):
         height: int = attr(default=1, initial=REQUIRED, check="integer")
 
     @app.row(key=("rack_id", "slot"), indexes=[index("rack_id")])
@@ -80,6 +80,37 @@ def declared():
         if not project_id or net.has(Rack, "project_id", project_id):
             return None
         return lambda draft: draft.put(Rack(id=f"of {project_id}", project_id=project_id, height=1))
+
+    def read_only(name, read):
+        return Computed(name, Attribute(name, post=False, put=False), read)
+
+    def has_colour(net, rack, wanted, project_id):
+        return any(shelf.colour in wanted for shelf in net.find(Shelf, "rack_id", rack.id))
+
+    def those_colours(value, wanted):
+        return {**value, "colours": [colour for colour in value["colours"] if colour in wanted]}
+
+    def is_named(net, network, wanted, project_id):
+        return bool(network.name) in wanted
+
+    app.extend(
+        Network,
+        [Computed("", Attribute("floor", post=False, put=False, filter=False), lambda net, network: 0)],
+        filters=[Filter("named", is_named, "boolean")],
+    )
+    app.resource(
+        "painting",
+        "paintings",
+        Rack,
+        own=False,
+        methods=frozenset(),
+        computed=(
+            read_only("id", lambda net, rack: rack.id),
+            read_only("colours", lambda net, rack: [s.colour for s in net.find(Shelf, "rack_id", rack.id)]),
+        ),
+        sources=(Source(Shelf, lambda net, shelf: (shelf.rack_id,)),),
+        filters=(Filter("colour", has_colour, shows=those_colours),),
+    )
 
     @app.prepare(Rack)
     def metric(draft, old, values):
@@ -169,6 +200,45 @@ def test_a_resource_below_another_one(api):
     assert api.store.net.count(rows.KINDS["Shelf"]) == 0
 
 
+def test_a_resource_of_what_is_computed_from_anothers_rows(api):
+    racks = [api.make("rack", height=height)["id"] for height in (1, 2, 3)]
+    red, both, none = (f"/v2.0/paintings/{rack}" for rack in racks)
+    assert api.get(red) == {"id": racks[0], "colours": []}
+    for rack, slot, colour in ((0, "a", "red"), (1, "a", "red"), (1, "b", "blue")):
+        api("POST", f"/v2.0/racks/{racks[rack]}/shelves", {"shelf": {"slot": slot, "colour": colour}})
+    assert (api.get(red)["colours"], api.get(both)["colours"], api.get(none)["colours"]) == (
+        ["red"],
+        ["red", "blue"],
+        [],
+    )
+    assert api.get("/v2.0/paintings?colour=blue") == [{"id": racks[1], "colours": ["blue"]}]
+    assert len(api.get("/v2.0/paintings?colour=blue&colour=red")) == 2
+    assert api.get(f"/v2.0/paintings?id={racks[0]}") == [{"id": racks[0], "colours": ["red"]}]
+    assert [found["id"] for found in api.get("/v2.0/paintings?limit=2")] == sorted(racks)[:2]
+    assert api("POST", "/v2.0/paintings", {"painting": {}}).status == 405
+    assert api("GET", "/v2.0/paintings?sort_key=colour&sort_dir=asc").status == 400
+    assert api.get(f"/v2.0/racks/{racks[0]}")["height"] == 1
+
+
+def test_an_attribute_and_a_filter_computed_for_somebody_elses_resource(api):
+    for number, name in enumerate(("a", "", "b")):
+        assert api.make("network", name=name, project_id=f"p{number}")["floor"] == 0
+    assert {network["name"] for network in api.get("/v2.0/networks?named=true")} == {"a", "b"}
+    assert api.get("/v2.0/networks?named=yes&named=no&name=a&fields=name") == [{"name": "a"}]
+    assert api("GET", "/v2.0/networks?floor=0").status == 400
+
+
+def test_rows_without_an_id_are_paged_by_their_key(api):
+    rack = api.make("rack", height=1)["id"]
+    shelves = f"/v2.0/racks/{rack}/shelves"
+    for slot in ("c", "a", "b"):
+        api("POST", shelves, {"shelf": {"slot": slot}})
+    first = api("GET", f"{shelves}?limit=2").body
+    assert [shelf["slot"] for shelf in first["shelves"]] == ["a", "b"]
+    assert first["shelves_links"][0]["href"].endswith("marker=b")
+    assert [shelf["slot"] for shelf in api.get(f"{shelves}?limit=2&marker=b")] == ["c"]
+
+
 def test_an_action(api):
     rack = api.make("rack", height=1)["id"]
     api("POST", f"/v2.0/racks/{rack}/shelves", {"shelf": {"slot": "top"}})
@@ -177,6 +247,14 @@ def test_an_action(api):
     assert api.get(f"/v2.0/racks/{rack}/shelves/top")["colour"] == "blue"
     assert api("GET", f"/v2.0/racks/{rack}/paint").status == 405
     assert api("PUT", f"/v2.0/racks/{rack}/burn", {}).error[:2] == (404, "HTTPNotFound")
+
+
+def test_tags(api):
+    rack = api.make("rack", height=1)
+    assert rack["tags"] == []
+    assert api("PUT", f"/v2.0/racks/{rack['id']}/tags/tall").status == 201
+    assert [found["tags"] for found in api.get("/v2.0/racks?tags=tall")] == [["tall"]]
+    assert api.get("/v2.0/racks?project_id=&not-tags-any=tall") == []
 
 
 def test_quotas_count_what_a_project_has(api):

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from controller.core.model import Binding, Fault, Host, Network, Port
+from controller.core.model import Binding, Fault, Host, Port
 from controller.core.resources import declare
 from rest.views import Views
 
@@ -202,4 +202,4 @@ def test_views_of_removed_rows_do_not_pile_up(api):
         views.view(resource, made)
         api.store.execute(lambda draft, made=made: resource.delete(draft, made.id), who="t")
     assert views.made == 20
-    assert not views._kept[Network]
+    assert not views._kept["network"]

@@ -204,7 +204,7 @@ def test_an_empty_file_changes_nothing(write):
 def test_a_file_that_can_not_be_used_keeps_us_from_starting(write, text, problem):
     file = write(text)
     with pytest.raises(PolicyError) as raised:
-        Policy(file)
+        Policy(file).complete()
     assert problem in str(raised.value)
     assert str(raised.value).startswith(file)
     assert "\n" not in str(raised.value)
@@ -231,7 +231,8 @@ def test_a_changed_file_is_read_again_once_a_second_at_most(write, clock):
 
 def test_a_file_that_became_unusable_changes_nothing_and_is_told(write, clock, caplog, tmp_path):
     policy = Policy(write("get_agent: role:reader\n"), clock=clock)
-    for n, text in enumerate(["get_agent: [", "get_agent: nonsense"], 1):
+    policy.complete()
+    for n, text in enumerate(["get_agent: [", "get_agent: nonsense", "get_agnet: role:reader"], 1):
         write(text)
         clock.now = n * 2
         with caplog.at_level(logging.ERROR, "patchbay.policy"):
@@ -264,21 +265,23 @@ def test_an_extension_adds_its_rules():
 
 def test_a_file_may_speak_of_an_extensions_rules(write):
     file = write("get_credential: role:keeper\n")
-    assert Policy(file, EXTENSION).always("get_credential", Caller("x", "p", frozenset({"keeper"})))
+    keeper = Caller("x", "p", frozenset({"keeper"}))
+    for policy in (Policy(file, EXTENSION), Policy(file)):
+        policy.register(EXTENSION)
+        policy.complete()
+        assert policy.always("get_credential", keeper)
     with pytest.raises(PolicyError, match="get_credential: there is no such rule"):
-        Policy(file)
+        Policy(file).complete()
 
 
-@pytest.mark.parametrize(
-    ("rule", "problem"),
-    [
-        (("get_network", "@", ""), "the rule get_network is declared already"),
-        (("get_credential", "rule:nonsense", ""), "there is no rule nonsense"),
-    ],
-)
-def test_a_bad_rule_of_an_extension_is_refused_and_nothing_changes(rule, problem):
+def test_a_rule_of_an_extension_does_not_replace_another():
     policy = Policy()
-    with pytest.raises(PolicyError, match=problem):
-        policy.register([rule])
-    assert not policy.has("get_credential")
+    with pytest.raises(PolicyError, match="the rule get_network is declared already"):
+        policy.register([("get_network", "@", "")])
     assert not policy.always("get_network", MEMBER)
+
+
+def test_a_rule_of_an_extension_that_names_an_unknown_one_keeps_us_from_starting():
+    policy = Policy(None, [("get_credential", "rule:nonsense", "")])
+    with pytest.raises(PolicyError, match="get_credential: there is no rule nonsense"):
+        policy.complete()

@@ -11,12 +11,13 @@ from oslo_config import cfg
 from oslo_policy import policy as oslo
 
 from controller.core.caller import Caller
+from rest.policies import ours
 from rest.policies.checks import reads_of
 from rest.policy import Policy, credentials
 
 NEUTRON = json.loads((Path(__file__).parent / "neutron29_policies.json").read_text())
-OURS_TOO = {"context_can_set_project_id", "patchbay_inspect"}
-"""Neutron has the first elsewhere (neutron-lib), with the same default, `!`; the other is about what only we have."""
+OURS_TOO = {"context_can_set_project_id", *(name for name, _ in ours.RULES)}
+"""Neutron has the first elsewhere (neutron-lib), with the same default, `!`; the others are about what only we have."""
 
 MINE, OTHERS = "mine", "others"
 ROLES = (

@@ -31,6 +31,7 @@ def test_a_network_as_answered(api):
         "shared": False,
         "mtu": 1500,
         "revision_number": 0,
+        "tags": [],
         "status": "ACTIVE",
         "subnets": [],
         "provider:network_type": "vlan",
@@ -192,22 +193,6 @@ def test_the_profile_comes_back_as_an_object(api):
     profile = {"interface": "s1-eth1", "x": [1, {"y": None}]}
     port = api.make("port", network_id=api.make("network")["id"], binding__profile=profile)
     assert port["binding:profile"] == profile
-
-
-def test_router_external_is_false_and_stays_so(api):
-    network = api.make("network", router__external=False)
-    assert network["router:external"] is False
-    path = f"/v2.0/networks/{network['id']}"
-    assert api("PUT", path, {"network": {"router:external": False}}).status == 200
-    for reply in (
-        api("PUT", path, {"network": {"router:external": True}}),
-        api("POST", "/v2.0/networks", {"network": {"router:external": True}}),
-    ):
-        assert reply.error == (
-            400,
-            "HTTPBadRequest",
-            "Invalid input for router:external. Reason: true is not supported.",
-        )
 
 
 def test_an_exhausted_cloud_answers_503():

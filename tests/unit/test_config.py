@@ -66,6 +66,11 @@ connection = postgresql+psycopg2://ann:pa$$word@db/patchbay
 [api]
 listen = *:80
 max_body_size = 2048
+[quotas]
+default_quota = 1000
+quota_network = 100
+quota_port = -1
+quota_credential = 5
 [openflow]
 listen = [::1]:6654
 [ovsdb]
@@ -112,6 +117,7 @@ bridge_mappings = physnet1:br-ex
                 HostSettings("Compute-1", (1, 31, 255, 0xAB00000000000001), "2001:db8::1", (("physnet1", "br-ex"),)),
                 HostSettings("h2"),
             ),
+            quotas=(("default", 1000), ("port", -1), ("credential", 5)),
         ),
     )
 
@@ -165,6 +171,9 @@ BAD = [
     ("[ovs]\nidle_timeout = 65536", "idle_timeout: '65536' is not a number of seconds from 1 to 65535"),
     ("[ovs]\nidle_timeout = 0", "[ovs] idle_timeout: '0' is not a number of seconds from 1 to 65535"),
     ("[ovs]\npunt_rate = -1", "[ovs] punt_rate: '-1' is not a number of packets a second from 1"),
+    ("[quotas]\nquota_port = some", "[quotas] quota_port: 'some' is neither -1 (no limit) nor a number from 0 to 2147"),
+    ("[quotas]\nquota_port = 2147483648", "'2147483648' is neither -1 (no limit) nor a number from 0 to 2147483647"),
+    ("[quotas]\nport = 5", "[quotas] port: unknown option; there are default_quota, quota_network, "),
     ("[api]\nmax_body_size = 1k", "[api] max_body_size: '1k' is not a number of bytes from 1024"),
     ("[api]\nlisten = 9696", "[api] listen: '9696' is not HOST:PORT"),
     ("[api]\nlisten = h:65536", "[api] listen: 'h:65536' is not HOST:PORT"),

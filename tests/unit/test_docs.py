@@ -28,7 +28,7 @@ INLINE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 POINTER = re.compile(r"([\w/]+\.py):([A-Za-z_][\w.]*)")
 PATH = re.compile(r"[\w./*-]+/[\w./*-]*|[\w-]+\.(?:py|md|ini|cfg|toml)")
-COMMAND = re.compile(r"(?:^|[\s/`(])patchbay +([a-z]+)((?: +[^\s|;&>)]+)*)")
+COMMAND = re.compile(r"(?:^|(?<!--os-cloud)[\s/`(])patchbay +([a-z]+)((?: +[^\s|;&>)]+)*)")
 TREE_LINE = re.compile(r"^( *)((?:[\w./]+ )*[\w./]+)(?:  |$)")
 
 
@@ -93,9 +93,19 @@ def help_of(capsys: pytest.CaptureFixture[str], *command: str) -> str:
     return capsys.readouterr().out
 
 
+def commands_of(capsys: pytest.CaptureFixture[str], *command: str) -> list[str]:
+    return re.findall(r"^    (\w+) ", help_of(capsys, *command), re.MULTILINE)
+
+
+def options_of(capsys: pytest.CaptureFixture[str], name: str) -> set[str]:
+    """The options of a command, or of all the verbs below it."""
+    helps = [help_of(capsys, name), *(help_of(capsys, name, verb) for verb in commands_of(capsys, name))]
+    return {option for text in helps for option in re.findall(r"--[a-z-]+", text)}
+
+
 def test_commands_and_their_options_exist(capsys):
-    commands = re.findall(r"^    (\w+) ", help_of(capsys), re.MULTILINE)
-    options = {name: set(re.findall(r"--[a-z-]+", help_of(capsys, name))) for name in commands}
+    commands = commands_of(capsys)
+    options = {name: options_of(capsys, name) for name in commands}
     seen = set()
     for said in ALL_CODE:
         for name, rest in COMMAND.findall(said.code):

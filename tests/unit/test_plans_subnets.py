@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from controller.core.model import Pool, Port, Route, Sequence
 from controller.core.plans import ports, subnets
+from controller.core.plans.checks import Wanted
 from tests.unit.planning import Cloud
 
 
@@ -181,6 +182,90 @@ def test_updates_keep_to_the_same_rules():
     six = cloud.subnet(cloud.network(), "fd00::/64", ipv6_address_mode="slaac")
     refusal = cloud.refusal(subnets.change, six.id, {"enable_dhcp": False})
     assert refusal.message == "Invalid input for operation: Cannot disable enable_dhcp with ipv6 attributes set."
+
+
+def test_pools_shrink_and_grow_around_addresses_in_use():
+    cloud = Cloud()
+    network = cloud.network()
+    subnet = cloud.subnet(network, "10.0.0.0/24", allocation_pools=(Pool("10.0.0.10", "10.0.0.20"),))
+    port = cloud.port(network)
+    assert [ip.ip_address for ip in port.fixed_ips] == ["10.0.0.10"]
+    cloud.run(subnets.change, subnet.id, {"allocation_pools": (Pool("10.0.0.100", "10.0.0.101"),)})
+    assert cloud.net.get(Port, port.id) == port
+    assert {cloud.port(network).fixed_ips[0].ip_address for _ in range(2)} == {"10.0.0.100", "10.0.0.101"}
+    assert cloud.refusal(ports.create, {"network_id": network.id}).type == "IpAddressGenerationFailure"
+    cloud.run(subnets.change, subnet.id, {"allocation_pools": (Pool("10.0.0.10", "10.0.0.11"),)})
+    assert cloud.port(network).fixed_ips[0].ip_address == "10.0.0.11"
+    cloud.run(subnets.change, subnet.id, {"allocation_pools": ()})
+    assert cloud.refusal(ports.create, {"network_id": network.id}).type == "IpAddressGenerationFailure"
+    assert cloud.port(network, fixed_ips=[{"ip_address": "10.0.0.200"}]).fixed_ips[0].ip_address == "10.0.0.200"
+
+
+def test_a_subnet_may_have_no_pools():
+    cloud = Cloud()
+    assert cloud.subnet(cloud.network(), "10.0.0.0/24", allocation_pools=()).allocation_pools == ()
+
+
+def test_a_gateway_that_is_a_routers_stays():
+    cloud = Cloud()
+    network = cloud.network()
+    subnet = cloud.subnet(network, "10.0.0.0/24")
+    router = cloud.port(network, device_owner="network:router_interface", fixed_ips=[{"ip_address": "10.0.0.1"}])
+    pools = {"allocation_pools": (Pool("10.0.0.10", "10.0.0.20"),)}
+    for gateway in ("10.0.0.2", None):
+        refusal = cloud.refusal(subnets.change, subnet.id, {"gateway_ip": gateway, **pools})
+        assert (refusal.type, refusal.status) == ("GatewayIpInUse", 409)
+        assert refusal.message == f"Current gateway ip 10.0.0.1 already in use by port {router.id}. Unable to update."
+    cloud.run(subnets.change, subnet.id, {"gateway_ip": "10.0.0.1", **pools})
+    cloud.run(ports.delete, router.id)
+    vm = cloud.port(network, fixed_ips=[{"ip_address": "10.0.0.1"}])
+    changed = cloud.run(subnets.change, subnet.id, {"gateway_ip": "10.0.0.2"})
+    assert (changed.gateway_ip, cloud.net.get(Port, vm.id)) == ("10.0.0.2", vm)
+
+
+def test_ports_have_the_address_of_a_new_slaac_subnet_at_once():
+    cloud = Cloud()
+    network = cloud.network()
+    four = cloud.subnet(network, "10.0.0.0/24")
+    vm = cloud.port(network, mac_address="fa:16:3e:00:00:01")
+    dhcp = cloud.port(network, device_owner="network:dhcp", mac_address="fa:16:3e:00:00:02")
+    router = cloud.port(network, device_owner="network:router_interface")
+    elsewhere = cloud.port(cloud.network())
+    cloud.subnet(network, "fd00:5::/64", ipv6_address_mode="dhcpv6-stateful")
+    six = cloud.subnet(network, "fd00::/64", ipv6_address_mode="slaac", ipv6_ra_mode="slaac")
+    now = cloud.net.get(Port, vm.id)
+    assert [tuple(ip) for ip in now.fixed_ips] == [
+        (four.id, vm.fixed_ips[0].ip_address),
+        (six.id, "fd00::f816:3eff:fe00:1"),
+    ]
+    assert now.revision_number == 1
+    assert cloud.net.get(Port, dhcp.id).fixed_ips[-1].ip_address == "fd00::f816:3eff:fe00:2"
+    assert cloud.net.get(Port, router.id) == router
+    assert cloud.net.get(Port, elsewhere.id) == elsewhere
+
+
+def test_subnets_are_for_the_owners_that_they_name():
+    cloud = Cloud()
+    network = cloud.network()
+    vms = cloud.subnet(network, "10.0.1.0/24", service_types=("compute:nova",))
+
+    def where(**values):
+        return [ip.subnet_id for ip in cloud.port(network, **values).fixed_ips]
+
+    refusal = cloud.refusal(ports.create, {"network_id": network.id, "device_owner": "network:floatingip"})
+    assert (refusal.type, refusal.status) == ("IpAddressGenerationFailureNoMatchingSubnet", 409)
+    assert refusal.message == (
+        f"No valid service subnet for the given device owner, network {network.id}, service type network:floatingip."
+    )
+    assert where(device_owner="network:dhcp") == [vms.id]
+    anyone = cloud.subnet(network, "10.0.0.0/24")
+    assert where(device_owner="compute:nova") == [vms.id]
+    assert where() == [anyone.id]
+    asked = {"network_id": network.id, "fixed_ips": (Wanted(vms.id, ""),)}
+    assert "included invalid subnet" in cloud.refusal(ports.create, asked).message
+    kept = cloud.port(network, device_owner="compute:nova")
+    cloud.change_port(kept, device_owner="")
+    assert cloud.change_port(kept, fixed_ips=[ip._asdict() for ip in kept.fixed_ips]).fixed_ips == kept.fixed_ips
 
 
 def test_the_mtu_must_carry_ipv6():

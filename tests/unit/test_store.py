@@ -286,7 +286,7 @@ def test_values_no_database_holds_are_refused(opened: Callable[[str], Store], ma
 
 
 @pytest.mark.parametrize(
-    "made", [OfPort(1, 1, "tap"), Network("n", name=None), Network("n", mtu="9"), Network("n", shared=1)]
+    "made", [OfPort(1, 1, "tap"), Network("n", name=None), Network("n", mtu="9"), Network("n", admin_state_up=1)]
 )
 def test_a_plan_that_writes_a_wrong_row_hurts_its_caller_only(opened: Callable[[str], Store], made: Any) -> None:
     store = opened("sqlite://")

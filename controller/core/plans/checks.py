@@ -12,6 +12,7 @@ import re
 from typing import Any, NamedTuple
 
 from controller.core.model import NETWORK_TYPES, Pool, Route
+from controller.core.plan import Refusal
 from controller.core.plans.refusals import bad_request, invalid_input
 from controller.core.row import Check
 
@@ -38,6 +39,7 @@ TRUE, FALSE = ("true", "1", "yes", "on", "t", "y"), ("false", "0", "no", "off", 
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_OWNER = re.compile(r"[A-Za-z0-9_-]+:[^\s]*")
 
 
 class Invalid(ValueError):
@@ -171,8 +173,13 @@ def integer(value: Any) -> int:
     raise invalid_input(f"'{printable(value)}' is not an integer")
 
 
-def mtu(value: Any) -> int:
-    """Bytes; 0 means the largest that the network can carry."""
+def nothing(value: Any) -> None:
+    """null: what a value would ask for is not there."""
+    if value is not None:
+        raise Invalid(f"'{printable(value)}' is not supported, it may be null only")
+
+
+def non_negative(value: Any) -> int:
     number = integer(value)
     if number < 0:
         raise Invalid(f"'{number}' should be non-negative")
@@ -183,6 +190,29 @@ def uuid(value: Any) -> str:
     if not isinstance(value, str) or not _UUID.fullmatch(value):
         raise Invalid(f"'{printable(value)}' is not a valid UUID")
     return value.lower()
+
+
+def target_project(value: Any) -> str:
+    """Whom an RBAC policy is for: the id of a project (a UUID, its dashes may be left out), or `*` for all."""
+    if value == "*" or isinstance(value, str) and re.fullmatch("[0-9a-f]{32}", value.replace("-", "").lower()):
+        return value  # type: ignore[no-any-return]
+    raise invalid_input(f"'{printable(value)}' is not a valid target project ID; expected a UUID or '*'")
+
+
+def tag(value: Any) -> str:
+    """A word by which users find a resource again: up to 255 characters."""
+    return string(value)
+
+
+def tags(value: Any) -> tuple[str, ...]:
+    """A list of different tags, in alphabetical order."""
+    if not isinstance(value, list):
+        raise Invalid(f"'{printable(value)}' is not a list")
+    found = [tag(one) for one in value]
+    again = sorted({one for one in found if found.count(one) > 1}) if len(set(found)) < len(found) else []
+    if again:
+        raise Invalid(f"Duplicate items in the list: '{', '.join(again)}'")
+    return tuple(sorted(found))
 
 
 def ip_version(value: Any) -> int:
@@ -217,7 +247,7 @@ def gateway(value: Any) -> str | None:
 
 
 def pools(value: Any) -> tuple[Pool, ...]:
-    """`[{"start": address, "end": address}, ...]`"""
+    """`[{"start": address, "end": address}, ...]`; none (or null): the subnet gives no addresses by itself."""
     items = _dicts(_list(value, "IP pool"), "IP pool", "start", "end")
     return tuple(Pool(address(pool["start"]), address(pool["end"])) for pool in items)
 
@@ -273,6 +303,18 @@ def _destination(value: Any) -> str:
     except ValueError:
         pass
     raise Invalid(f"'{printable(value)}' is not a valid CIDR")
+
+
+def service_types(value: Any) -> tuple[str, ...]:
+    """Device owners (`compute:nova`, `network:dhcp`): each a prefix, a colon and a kind."""
+    for item in _list(value, "subnet service types"):
+        if not isinstance(item, str):
+            text = f"Subnet service type {printable(item)} is not a string."
+            raise Refusal("InvalidInputSubnetServiceType", text, 400)
+        if not _OWNER.fullmatch(string(item)):
+            text = f"Subnet service type {item} does not correspond to a valid device owner."
+            raise Refusal("InvalidSubnetServiceType", text, 400)
+    return tuple(sorted(set(value or ())))
 
 
 def ipv6_mode(value: Any) -> str | None:
@@ -385,10 +427,12 @@ CHECKS: dict[str, Check] = {
     "string": Check(string, _STRING),
     "string_or_null": Check(string_or_null, _null(_STRING)),
     "boolean": Check(boolean, _BOOLEAN, boolean),
-    "mtu": Check(mtu, {**_INTEGER, "minimum": 0}, integer),
+    "mtu": Check(non_negative, {**_INTEGER, "minimum": 0}, integer),
     "integer": Check(integer, _INTEGER, integer),
     "uuid": Check(uuid, _UUID_TEXT),
     "uuid_or_null": Check(uuid_or_null, _null(_UUID_TEXT)),
+    "target_project": Check(target_project, {**_STRING, "examples": ["*", "dde0177aab9b44398f7b05eaa1519c80"]}),
+    "tags": Check(tags, {"type": "array", "items": _STRING, "uniqueItems": True}),
     "ip_version": Check(ip_version, {**_INTEGER, "enum": [4, 6]}, integer),
     "address": Check(address, _ADDRESS),
     "cidr": Check(cidr, {"type": "string", "examples": ["10.0.0.0/24"]}),
@@ -405,4 +449,7 @@ CHECKS: dict[str, Check] = {
     "physical_network": Check(physical_network, _null(_STRING)),
     "segmentation_id": Check(segmentation_id, _null(_INTEGER), integer),
     "never": Check(never, _BOOLEAN, boolean),
+    "nothing": Check(nothing, {"type": "null"}),
+    "non_negative": Check(non_negative, {**_INTEGER, "minimum": 0}, integer),
+    "service_types": Check(service_types, _list_of(_STRING)),
 }

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-ROUTER_OWNERS = ("network:router_interface", "network:router_interface_distributed", "network:router_gateway")
+ROUTER_INTERFACE_OWNERS = (
+    "network:router_interface",
+    "network:router_interface_distributed",
+    "network:ha_router_replicated_interface",
+)
+"""Routers' ports on the networks that they route for."""
+
+GATEWAY_OWNER = "network:router_gateway"
+"""A router's port on an external network."""
+
+ROUTER_OWNERS = (*ROUTER_INTERFACE_OWNERS, GATEWAY_OWNER)
 """Routers' ports: they never make their own addresses."""
 
-AUTO_DELETE_OWNERS = ("network:dhcp", "network:distributed", "network:floatingip_agent_gateway")
+DHCP_OWNER = "network:dhcp"
+
+AUTO_DELETE_OWNERS = (DHCP_OWNER, "network:distributed", "network:floatingip_agent_gateway")
 """Owners of ports that go with their network or subnet instead of keeping it."""
 
 TRUSTED = "network:"

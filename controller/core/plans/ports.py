@@ -13,7 +13,7 @@ from controller.core.plans.checks import Wanted
 from controller.core.plans.owners import ROUTER_OWNERS
 from controller.core.plans.refusals import invalid_input
 from controller.core.plans.revision import existing, update
-from controller.core.plans.subnets import is_auto_address
+from controller.core.plans.subnets import is_auto_address, is_for
 
 
 def create(draft: Draft, values: dict[str, Any]) -> Port:
@@ -46,7 +46,7 @@ def _addresses(
     draft: Draft, network_id: str, mac: str, owner: str, wanted: tuple[Wanted, ...] | None, held: tuple[FixedIp, ...]
 ) -> tuple[FixedIp, ...]:
     """The addresses of a port that asks for `wanted` and has `held`; what it may keep, it keeps."""
-    here = draft.find(Subnet, "network_id", network_id)
+    here = _subnets(draft, network_id, owner)
     self_made = [subnet for subnet in here if is_auto_address(subnet) and owner not in ROUTER_OWNERS]
     automatic = {subnet.id: allocate.eui64(subnet.cidr, mac) for subnet in self_made}
     if wanted is None:
@@ -61,11 +61,21 @@ def _addresses(
     return tuple(found)
 
 
+def _subnets(draft: Draft, network_id: str, owner: str) -> list[Subnet]:
+    """The network's subnets for ports of an owner; those that are for such owners only come first.  Refuses when all
+    are for others."""
+    found = draft.find(Subnet, "network_id", network_id)
+    here = [subnet for subnet in found if is_for(subnet, owner)]
+    if found and not here:
+        raise refusals.no_subnet_for_owner(network_id, owner)
+    return sorted(here, key=lambda subnet: (not subnet.service_types, subnet.created_at, subnet.id))
+
+
 def _one_of_each(draft: Draft, network_id: str, here: list[Subnet]) -> list[FixedIp]:
     """An address of one IPv4 subnet and of one IPv6 subnet, as far as the network has them."""
     found = []
     for version in (4, 6):
-        candidates = sorted((s for s in here if s.ip_version == version), key=lambda s: (s.created_at, s.id))
+        candidates = [subnet for subnet in here if subnet.ip_version == version]
         if candidates:
             found.append(_from_any(draft, network_id, candidates))
     return found
@@ -92,6 +102,9 @@ def _asked_for(
     """Asked-for addresses first, so that a chosen one never takes them; the answer is in the order of the request."""
     chosen: dict[int, FixedIp] = {}
     for position, want in enumerate(wanted):
+        if FixedIp(*want) in held and want.subnet_id not in automatic:
+            chosen[position] = FixedIp(*want)  # also when its subnet is now for other owners
+            continue
         subnet = _subnet(draft, network_id, here, want)
         if want.ip_address:
             chosen[position] = ip = FixedIp(subnet.id, want.ip_address)

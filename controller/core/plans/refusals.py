@@ -35,8 +35,34 @@ def in_use(row_type: Any, key: str, collection: str) -> Refusal:
     return Refusal(f"{row_type.__name__}InUse", text, 409)
 
 
+def sharing_in_use(network: str) -> Refusal:
+    """A network can't be taken from those that it is shared with."""
+    text = f"Unable to reconfigure sharing settings for network {network}. Multiple projects are using it."
+    return Refusal("InvalidSharedSetting", text, 409)
+
+
+def external_network_in_use(network_id: str) -> Refusal:
+    reason = "cannot be updated to be made non-external, since it has existing gateway ports."
+    return Refusal("ExternalNetworkInUse", f"External network {network_id} {reason}", 409)
+
+
+def policy_in_use(object_id: str, details: str) -> Refusal:
+    """An RBAC policy that somebody depends on."""
+    text = f"RBAC policy on object {object_id} cannot be removed because other objects depend on it."
+    return Refusal("RbacPolicyInUse", f"{text}\nDetails: {details}", 409)
+
+
 def over_quota(resources: list[str]) -> Refusal:
     return Refusal("OverQuota", f"Quota exceeded for resources: {resources}.", 409)
+
+
+def quota_below_use(resource: str, limit: int, used: int) -> Refusal:
+    return bad_request(f"Quota limit {limit} for {resource} must be greater than or equal to already used {used}")
+
+
+def no_quota(project_id: str) -> Refusal:
+    """A project without limits of its own."""
+    return Refusal("TenantQuotaNotFound", f"Quota for project {project_id} could not be found.", 404)
 
 
 def network_in_use(network_id: str, port_ids: Iterable[str]) -> Refusal:
@@ -64,6 +90,11 @@ def address_in_use(address: str, subnet_id: str) -> Refusal:
 
 def no_address_left(network_id: str) -> Refusal:
     return Refusal("IpAddressGenerationFailure", f"No more IP addresses available on network {network_id}.", 409)
+
+
+def no_subnet_for_owner(network_id: str, owner: str) -> Refusal:
+    text = f"No valid service subnet for the given device owner, network {network_id}, service type {owner}."
+    return Refusal("IpAddressGenerationFailureNoMatchingSubnet", text, 409)
 
 
 def address_not_in_subnet(address: str) -> Refusal:
@@ -129,6 +160,11 @@ def pool_invalid(pool: str) -> Refusal:
 def pools_overlap(first: str, second: str, cidr: str) -> Refusal:
     text = f"Found overlapping allocation pools: {first} {second} for subnet {cidr}."
     return Refusal("OverlappingAllocationPools", text, 409)
+
+
+def gateway_in_use(gateway: str, port_id: str) -> Refusal:
+    text = f"Current gateway ip {gateway} already in use by port {port_id}. Unable to update."
+    return Refusal("GatewayIpInUse", text, 409)
 
 
 def gateway_in_pool(gateway: str, pool: str) -> Refusal:

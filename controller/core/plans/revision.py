@@ -14,8 +14,9 @@ def existing(draft: Draft, row_type: type, key: str, revision: int | None = None
     found = draft.get(row_type, key)
     if found is None:
         raise refusals.not_found(row_type, key)
-    if revision is not None and found.revision_number != revision:
-        raise refusals.revision_conflict(revision, found.revision_number)
+    held = getattr(found, "revision_number", revision)  # what has none can't have moved on
+    if revision is not None and held != revision:
+        raise refusals.revision_conflict(revision, held)
     return found
 
 

@@ -6,10 +6,10 @@ import ipaddress
 from dataclasses import replace
 from typing import Any
 
-from controller.core.model import Network, Pool, Port, Sequence, Subnet
+from controller.core.model import FixedIp, Network, Pool, Port, Sequence, Subnet
 from controller.core.plan import Draft
-from controller.core.plans import refusals
-from controller.core.plans.owners import AUTO_DELETE_OWNERS, ROUTER_OWNERS
+from controller.core.plans import allocate, refusals
+from controller.core.plans.owners import AUTO_DELETE_OWNERS, DHCP_OWNER, ROUTER_INTERFACE_OWNERS, ROUTER_OWNERS
 from controller.core.plans.refusals import invalid_input
 from controller.core.plans.revision import existing, update
 
@@ -27,6 +27,13 @@ def is_auto_address(subnet: Subnet) -> bool:
     return subnet.ipv6_address_mode in AUTO_ADDRESS_MODES
 
 
+def is_for(subnet: Subnet, owner: str) -> bool:
+    """Whether ports of an owner may have addresses of the subnet.  A DHCP server may wherever it serves."""
+    if not subnet.service_types or owner in subnet.service_types:
+        return True
+    return owner == DHCP_OWNER and subnet.enable_dhcp
+
+
 def require_mtu(network_id: str, mtu: int, ip_version: int) -> None:
     """Refuse an MTU below what IPv4 (RFC 791) or IPv6 (RFC 8200) needs."""
     if mtu < IPV4_MIN_MTU:
@@ -40,6 +47,7 @@ def create(draft: Draft, values: dict[str, Any]) -> Subnet:
 
     `values`: fields of Subnet.  A `gateway_ip` that is left out is the first address (in IPv6 the subnet-router anycast
     address of RFC 4291, as in Neutron), None is no gateway; `allocation_pools` left out are all other addresses.
+    Where hosts make their own addresses, the network's ports have theirs at once.
     """
     network = existing(draft, Network, values["network_id"])
     if values.get("cidr") is None:
@@ -58,7 +66,19 @@ def create(draft: Draft, values: dict[str, Any]) -> Subnet:
     require_mtu(network.id, network.mtu, subnet.ip_version)
     _require_no_overlap(draft, subnet, block)
     pools = values.get("allocation_pools")
-    return draft.put(replace(subnet, allocation_pools=_pools(subnet, block, pools)))
+    subnet = draft.put(replace(subnet, allocation_pools=_pools(subnet, block, pools)))
+    if is_auto_address(subnet):
+        _give_automatic_addresses(draft, subnet)
+    return subnet
+
+
+def _give_automatic_addresses(draft: Draft, subnet: Subnet) -> None:
+    for port in draft.find(Port, "network_id", subnet.network_id):
+        if port.device_owner in ROUTER_OWNERS or not is_for(subnet, port.device_owner):
+            continue
+        address = allocate.eui64(subnet.cidr, port.mac_address)
+        if allocate.address_free(draft, subnet.network_id, address):
+            update(draft, port, {"fixed_ips": (*port.fixed_ips, FixedIp(subnet.id, address))})
 
 
 def _block(subnet: Subnet) -> Block:
@@ -113,6 +133,13 @@ def _require_gateway(subnet: Subnet, block: Block) -> None:
         raise invalid_input("Gateway is not valid on subnet")
 
 
+def _require_gateway_unused(draft: Draft, subnet: Subnet) -> None:
+    """No router has the gateway's address: hosts use it."""
+    for port in draft.find(Port, "address", (subnet.network_id, subnet.gateway_ip)):
+        if port.device_owner in ROUTER_INTERFACE_OWNERS and subnet.gateway_ip is not None:
+            raise refusals.gateway_in_use(subnet.gateway_ip, port.id)
+
+
 def _require_servers_and_routes(subnet: Subnet, name: str) -> None:
     """Not too many, and of the subnet's IP version.  `name` is what a message calls the subnet."""
     if len(subnet.dns_nameservers) > MOST_NAMESERVERS:
@@ -145,7 +172,7 @@ def _usable(block: Block) -> tuple[Address, Address]:
 
 def _pools(subnet: Subnet, block: Block, asked: tuple[Pool, ...] | None) -> tuple[Pool, ...]:
     first, last = _usable(block)
-    if asked:
+    if asked is not None:
         _require_pools(subnet, first, last, asked)
         return asked
     gateway = None if subnet.gateway_ip is None else ipaddress.ip_address(subnet.gateway_ip)
@@ -183,6 +210,8 @@ def change(draft: Draft, key: str, values: dict[str, Any], revision: int | None 
     if changed.enable_dhcp and not subnet.enable_dhcp:
         _require_dhcp_possible(changed, block)
     _require_gateway(changed, block)
+    if changed.gateway_ip != subnet.gateway_ip:
+        _require_gateway_unused(draft, subnet)
     _require_servers_and_routes(changed, key)
     if values.keys() & {"gateway_ip", "allocation_pools"}:
         _require_pools(changed, *_usable(block), changed.allocation_pools)

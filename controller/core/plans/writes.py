@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from controller.core.plan import Draft
-from controller.core.plans import quotas, refusals, sharing
+from controller.core.plans import quotas, refusals, sharing, tags
 from controller.core.plans.revision import existing
 from controller.core.resource import PROJECT_ID, Resource, put_side
 from controller.core.resource_set import ResourceSet
@@ -27,24 +27,29 @@ def _create(resources: ResourceSet, resource: Resource, draft: Draft, values: di
     for prepare in resources.preparations(resource.row_type):
         prepare(draft, None, values)
     _require_references(resource, draft, values)
-    own, sides = resource.split(values)
-    row = resource.create(draft, own)  # type: ignore[misc]
-    for side_type, given in sides.items():
+    if resource.tagged:
+        tags.require_few(values.get("tags", ()), resource.plural)
+    parts = resource.split(values)
+    row = resource.create(draft, parts.own)  # type: ignore[misc]
+    for side_type, given in parts.sides.items():
         put_side(draft, side_type, key_of(row), given)
+    for write, value in parts.later:
+        write(draft, row, value)
     return _follow_rules(resources, draft, None, row, values)
 
 
 def change(
     resources: ResourceSet, resource: Resource, draft: Draft, key: str, values: dict[str, Any], revision: int | None
 ) -> Any:
-    """Update a row and its side rows; a change of a side row counts as one of the row."""
+    """Update a row and what belongs to it; a change of a side row, say, counts as one of the row."""
     old, values = existing(draft, resource.row_type, key, revision), dict(values)
     for prepare in resources.preparations(resource.row_type):
         prepare(draft, old, values)
     _require_references(resource, draft, values)
-    own, sides = resource.split(values)
-    row = resource.change(draft, key, own, revision)  # type: ignore[misc]
-    changed = [put_side(draft, side_type, key, given) for side_type, given in sides.items() if given]
+    parts = resource.split(values)
+    row = resource.change(draft, key, parts.own, revision)  # type: ignore[misc]
+    changed = [put_side(draft, side_type, key, given) for side_type, given in parts.sides.items() if given]
+    changed += [write(draft, row, value) for write, value in parts.later]
     if any(changed):
         row = touch(draft, row, old)
     return _follow_rules(resources, draft, old, row, values)
@@ -67,6 +72,8 @@ def delete(resources: ResourceSet, resource: Resource, draft: Draft, key: str, r
         for referring in found if reference.on_delete == CASCADE else ():
             delete(resources, reference.resource, draft, key_of(referring))
     resource.delete(draft, key, revision)  # type: ignore[misc]
+    if resource.sharing is not None:
+        sharing.forget(draft, key)
     for rule in resources.rules(resource.row_type):
         rule(draft, row, None, {})
 
