@@ -20,7 +20,7 @@ from apps.security_groups.checks import (
 from controller.core.app import App
 from controller.core.model import Port
 from controller.core.plans import checks
-from controller.core.row import PLANNED, REQUIRED, Check, Standard, attr, index, quiet, row
+from controller.core.row import PLANNED, REQUIRED, Check, Tagged, attr, index, quiet, row
 
 app = App("security_groups")
 
@@ -49,7 +49,7 @@ NAME = Check(_name, {"type": "string", "maxLength": checks.LONGEST})
     ],
     absent="Security group {} does not exist",
 )
-class SecurityGroup(Standard):
+class SecurityGroup(Tagged):
     """What ports have in common that the same rules are for.  `stateful`: answers to what is let through are, too."""
 
     name: str = attr(default="", initial="", check=NAME, quiet=True)
