@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TextIO
@@ -30,7 +31,7 @@ from controller.core import app
 from controller.core.inspect import Inspector
 from controller.core.machine import Machine
 from controller.core.pipeline import LAYOUT
-from controller.core.plans import quotas
+from controller.core.plans import once, quotas
 from controller.core.record import write_event
 from controller.core.resources import declare
 from controller.core.row import KINDS
@@ -85,8 +86,7 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     gc.set_threshold(*COLLECT)
     apps = app.load()
     _check_quotas(config, apps)
-    store = Store(config.database, config.settings)
-    stack.callback(store.close)
+    store = _opened(config, apps, stack)
     kinds: list[Any] = list(KINDS.values())
     rows = [row for kind in kinds if kind.ROW.store for row in store.net.all(kind)]
     machine = Machine(apps, config.settings, rows, digest, store.revision)
@@ -124,6 +124,16 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     hub.spawn(wsgi.server, listener, serving, environ=environ, log_output=False, keepalive=True, max_size=1024)
     _announce(config, store.revision, access.password)
     return hub.Event()
+
+
+def _opened(config: Config, apps: tuple[app.App, ...], stack: ExitStack) -> Store:
+    store = Store(config.database, config.settings)
+    stack.callback(store.close)
+    try:
+        store.execute(partial(once.run, apps), who="patchbay")
+    except Unavailable as error:
+        raise StoreError(str(error)) from error
+    return store
 
 
 def _check_quotas(config: Config, apps: Iterable[app.App]) -> None:

@@ -195,6 +195,14 @@ def _parts(given: Mapping[str, Any]) -> Iterable[str]:
 
 
 def forbidden(rules: list[str]) -> ApiError:
-    """403, in Neutron's words."""
-    text = reduce(lambda one, other: f"({one} and {other})", (f"rule:{rule}" for rule in rules))
+    """403, in Neutron's words: attributes one by one, each with the parts that it has (`fixed_ips:ip_address`)."""
+    whole, *parts = rules
+    attributes = [part for part in parts if not any(part.startswith(f"{other}:") for other in parts)]
+    told = (_told(attribute, [part for part in parts if part.startswith(f"{attribute}:")]) for attribute in attributes)
+    text = reduce(lambda one, other: f"({one} and {other})", told, f"rule:{whole}")
     return ApiError(403, "PolicyNotAuthorized", f"{text} is disallowed by policy")
+
+
+def _told(attribute: str, parts: list[str]) -> str:
+    inner = " and ".join(f"rule:{part}" for part in parts)
+    return f"(rule:{attribute} and ({inner}))" if inner else f"rule:{attribute}"

@@ -23,6 +23,10 @@ def answer(context: Context, call: Call, resource: Resource, parent: Any = None)
 def _list(context: Context, call: Call, resource: Resource, parent: Any) -> Answer:
     asked = query.read(resource, call.request.query_string)
     caller, access = call.caller, context.access
+    for prepare in context.resources.list_preparations(resource.row_type):
+        plan = prepare(context.net, caller, asked.equal)
+        if plan is not None:
+            context.execute(call, plan)
     rows = query.candidates(resource, context.net, asked, parent)
     views = access.visible(caller, resource, (context.views.view(resource, row) for row in rows))
     found = query.select(resource, views, asked, context.net, caller.project_id)

@@ -13,7 +13,8 @@ from urllib.parse import parse_qsl, urlencode
 from controller.core.net import Net
 from controller.core.plans import checks
 from controller.core.plans.refusals import bad_resource, invalid_input, not_found
-from controller.core.resource import PROJECT_ID, TENANT_ID, Filter, Resource
+from controller.core.resource import PROJECT_ID, TENANT_ID, Filter, Resource, Slot
+from controller.core.row import key_of
 from rest.errors import bad_request
 from rest.views import View
 
@@ -118,7 +119,7 @@ def select(resource: Resource, views: list[View], query: Query, net: Net, projec
         if filter.shows is not None:
             found = [View(view.row, filter.shows(view.value, values)) for view in found]
     for name, values in query.equal.items():
-        found = [view for view in found if view.value.get(name) in values]
+        found = [view for view in found if _has(view.value.get(name), values)]
     if query.fixed_ips:
         found = [view for view in found if _has_address(view.value["fixed_ips"], query.fixed_ips)]
     return _page(_sorted(found, query), resource, query)
@@ -137,7 +138,22 @@ def candidates(resource: Resource, net: Net, query: Query, parent: Any = None) -
         if name in resource.indexes:
             index = resource.indexes[name]
             return [row for value in dict.fromkeys(values) for row in net.find(resource.row_type, index, value)]
+        if name in resource.side_indexes:
+            return _owners(resource, net, resource.side_indexes[name], values)
     return net.all(resource.row_type)
+
+
+def _owners(resource: Resource, net: Net, slot: Slot, values: list[Any]) -> list[Any]:
+    """The rows whose side rows have one of the values in a list."""
+    side_type: Any = slot.side
+    sides = (side for value in values for side in net.find(side_type, slot.field, value))
+    rows = (net.get(resource.row_type, key) for key in dict.fromkeys(map(key_of, sides)))
+    return [row for row in rows if row is not None]
+
+
+def _has(held: Any, values: list[Any]) -> bool:
+    """Whether an attribute is one of the values; a list is when it has one of them."""
+    return any(item in values for item in held) if isinstance(held, list) else held in values
 
 
 def _has_address(addresses: list[dict[str, str]], wanted: dict[str, list[str]]) -> bool:

@@ -64,6 +64,8 @@ class App:
         self.policies: list[tuple[str, str, str]] = []
         self.rules: list[tuple[type, Callable[..., None]]] = []
         self.preparations: list[tuple[type, Callable[..., None]]] = []
+        self.list_preparations: list[tuple[type, Callable[..., Any]]] = []
+        self.onces: list[tuple[str, Callable[[Any], None]]] = []
         self.renderers: list[Renderer] = []
         self.packet_handlers: dict[tuple[str, int], Callable[..., Iterable[Any]]] = {}
         self.restorers: dict[tuple[str, int], Callable[..., Iterable[Any]]] = {}
@@ -116,6 +118,25 @@ class App:
 
         `f(draft, old, new, values)` may refuse, and may write rows; `values` (by field) is what was asked for."""
         return self._plan_rule(self.rules, row_type)
+
+    def before_list(self, row_type: type) -> Callable[[Any], Any]:
+        """Ask before rows of a class are listed: `f(net, caller, filters)` gives a plan to carry out first, or None.
+
+        `filters` are the values asked for, by attribute.  It is for rows that are made when they are first looked
+        for; None costs no SQL."""
+        return self._plan_rule(self.list_preparations, row_type)
+
+    def once(self, name: str) -> Callable[[Any], Any]:
+        """Run a plan, `f(draft)`, once in the life of a database: when it is first opened with this app.
+
+        It writes rows that are there from the start and may be changed or removed like others.  `name` says which plan
+        it is, in all databases and for good."""
+
+        def register(function: Any) -> Any:
+            self.onces.append((name, function))
+            return function
+
+        return register
 
     def _plan_rule(self, rules: list[tuple[type, Any]], row_type: type) -> Callable[[Any], Any]:
         def register(function: Any) -> Any:

@@ -264,6 +264,13 @@ class RbacPolicy:
 
 
 @row(key="name", store=True)
+class Once:
+    """A plan that has run in this database and never will again (see App.once)."""
+
+    name: str
+
+
+@row(key="name", store=True)
 class Sequence:
     """Where the next search for a free value starts: `network key`, `port key`, `vxlan`, `subnet <id>` and the like."""
 

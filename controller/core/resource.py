@@ -225,6 +225,11 @@ class Resource:
         return {wire: self.attributes[wire].field for wire in own}
 
     @cached_property
+    def side_indexes(self) -> dict[str, Slot]:
+        """The attributes that are lists in a side row which has an index of that name: of their items."""
+        return {wire: slot for wire, slot in self.attributes.items() if slot.side is not None and _is_indexed(slot)}
+
+    @cached_property
     def _own(self) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
         return _shown(self.row_type) if self.own else ((), lambda row: ())
 
@@ -283,6 +288,13 @@ def _shown(row_type: Any) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, .
     one = attrgetter(*names) if names else lambda row: ()
     held = one if len(names) != 1 else lambda row: (one(row),)
     return tuple(wire for wire, _ in shown), held
+
+
+def _is_indexed(slot: Slot) -> bool:
+    """Whether the slot is a list in a side row that has an index of its name."""
+    side_type: Any = slot.side
+    is_list = get_origin(get_type_hints(side_type)[slot.field]) is tuple
+    return is_list and any(index.name == slot.field for index in side_type.ROW.indexes)
 
 
 def _side(row_type: Any) -> Side:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from controller.core.plan import Plan
 from controller.core.resource import Resource
 
 Rule = Callable[..., None]
+ListRule = Callable[..., Plan | None]
 
 
 class Reference(NamedTuple):
@@ -26,12 +28,14 @@ class ResourceSet:
         resources: Iterable[Resource],
         rules: Iterable[tuple[type, Rule]] = (),
         preparations: Iterable[tuple[type, Rule]] = (),
+        list_preparations: Iterable[tuple[type, ListRule]] = (),
     ) -> None:
         self._all = tuple(resources)
         self._by_path = {(r.parent.collection if r.parent else "", r.collection): r for r in self._all}
         self._by_type = {resource.row_type: resource for resource in self._all if resource.own}
         self._rules = _by_type(rules)
         self._preparations = _by_type(preparations)
+        self._list_preparations = _by_type(list_preparations)
         self._references: dict[type, list[Reference]] = {}
         for resource in self._all:
             self._note_references(resource)
@@ -59,6 +63,10 @@ class ResourceSet:
         """What apps do with the values before rows of a class are made or changed: `f(draft, old, values)`."""
         return self._preparations.get(row_type, [])
 
+    def list_preparations(self, row_type: type) -> list[ListRule]:
+        """What apps ask before rows of a class are listed: `f(net, caller, filters)` gives a plan or None."""
+        return self._list_preparations.get(row_type, [])
+
     def references_to(self, row_type: type) -> list[Reference]:
         return self._references.get(row_type, [])
 
@@ -74,8 +82,8 @@ class ResourceSet:
                 )
 
 
-def _by_type(pairs: Iterable[tuple[type, Rule]]) -> dict[type, list[Rule]]:
-    found: dict[type, list[Rule]] = {}
+def _by_type(pairs: Iterable[tuple[type, Any]]) -> dict[type, list[Any]]:
+    found: dict[type, list[Any]] = {}
     for row_type, rule in pairs:
         found.setdefault(row_type, []).append(rule)
     return found

@@ -29,6 +29,7 @@ def declare(settings: Settings, apps: Iterable[App] = ()) -> ResourceSet:
         [_extended(resource, settings, apps) for resource in resources],
         [rule for app in apps for rule in app.rules],
         [preparation for app in apps for preparation in app.preparations],
+        [preparation for app in apps for preparation in app.list_preparations],
     )
 
 

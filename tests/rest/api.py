@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 from webob import Request
 
+from controller.core.app import App
+from controller.core.plans import once
 from controller.core.settings import Settings
 from controller.io.store import Store, Unavailable
 from rest.wsgi import application
@@ -34,11 +38,18 @@ class Api:
     """`api("POST", "/v2.0/networks", {...})`; a body of bytes is sent as it is."""
 
     def __init__(
-        self, settings: Settings = SETTINGS, inspector: Any = None, store: Store | None = None, **more: Any
+        self,
+        settings: Settings = SETTINGS,
+        inspector: Any = None,
+        store: Store | None = None,
+        apps: Iterable[App] = (),
+        **more: Any,
     ) -> None:
-        """`more`: what rest.wsgi.application takes besides (apps, authenticate, policy)."""
+        """`more`: what rest.wsgi.application takes besides (authenticate, policy)."""
+        apps = tuple(apps)
         self.store = store or Store("sqlite://", settings)
-        self.application = application(self.store, settings, inspector, unavailable=Unavailable, **more)
+        self.store.execute(partial(once.run, apps), who="patchbay")
+        self.application = application(self.store, settings, inspector, apps=apps, unavailable=Unavailable, **more)
 
     def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
         request = Request.blank(path, method=method)

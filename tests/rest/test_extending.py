@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -10,10 +11,13 @@ from controller.core import row as rows
 from controller.core.app import APPS, App
 from controller.core.model import Network
 from controller.core.plan import Refusal
+from controller.core.plans import once
 from controller.core.plans.revision import existing, update
 from controller.core.resource import Action, Computed, Filter, Parent, Source
-from controller.core.row import CASCADE, REQUIRED, Attribute, Tagged, attr, index
+from controller.core.row import CASCADE, REQUIRED, Attribute, Check, Tagged, attr, index
 from tests.rest.api import SETTINGS, Api
+
+LABELS = Check(lambda value: tuple(value), {"type": "array", "items": {"type": "string"}})
 
 
 def declared():
@@ -38,6 +42,11 @@ def declared():
         network_id: str
         rack_id: str | None = attr(default=None, initial=None, check="uuid_or_null", refers=Rack)
 
+    @app.row(key="network_id", extends=Network, indexes=[index("labels", each=lambda row: row.labels)])
+    class Labels:
+        network_id: str
+        labels: tuple[str, ...] = attr(default=(), initial=(), check=LABELS)
+
     def make_shelf(draft, values):
         return draft.put(Shelf(**values))
 
@@ -60,6 +69,17 @@ def declared():
         remove_shelf,
         parent=Parent("racks", "rack_id"),
     )
+
+    @app.once("first rack")
+    def first(draft):
+        draft.put(Rack(id="first", project_id="stock"))
+
+    @app.before_list(Rack)
+    def looked_for(net, caller, filters):
+        project_id = filters.get("project_id", [""])[0]
+        if not project_id or net.has(Rack, "project_id", project_id):
+            return None
+        return lambda draft: draft.put(Rack(id=f"of {project_id}", project_id=project_id, height=1))
 
     def read_only(name, read):
         return Computed(name, Attribute(name, post=False, put=False), read)
@@ -139,7 +159,7 @@ def test_preparations_and_rules_run_in_the_same_plan(api):
     assert api.make("rack", height=42)["height"] == 43
     many = [{"height": 1}, {"height": 51}]
     assert api("POST", "/v2.0/racks", {"racks": many}).error[1] == "RackTooHigh"
-    assert len(api.get("/v2.0/racks")) == 1
+    assert len(api.get("/v2.0/racks?name=")) == 2
 
 
 def test_an_attribute_of_somebody_elses_resource(api):
@@ -234,7 +254,7 @@ def test_tags(api):
     assert rack["tags"] == []
     assert api("PUT", f"/v2.0/racks/{rack['id']}/tags/tall").status == 201
     assert [found["tags"] for found in api.get("/v2.0/racks?tags=tall")] == [["tall"]]
-    assert api.get("/v2.0/racks?not-tags-any=tall") == []
+    assert api.get("/v2.0/racks?project_id=&not-tags-any=tall") == []
 
 
 def test_quotas_count_what_a_project_has(api):
@@ -252,3 +272,29 @@ def test_a_write_says_its_revision(api):
     made = api("POST", "/v2.0/racks", {"rack": {"height": 1}})
     assert made.headers["X-Patchbay-Revision"] == str(api.store.revision)
     assert "X-Patchbay-Revision" not in api("GET", "/v2.0/racks").headers
+
+
+def test_rows_that_are_there_from_the_start_come_once(api):
+    (first,) = api.get("/v2.0/racks?name=")
+    assert (first["id"], first["project_id"]) == ("first", "stock")
+    assert api("DELETE", "/v2.0/racks/first").status == 204
+    before = api.store.revision
+    api.store.execute(partial(once.run, [APPS["racks"]]), who="")
+    assert api.get("/v2.0/racks?name=") == []
+    assert api.store.revision == before
+
+
+def test_rows_that_are_made_when_they_are_first_looked_for(api):
+    made = api("GET", "/v2.0/racks?project_id=p9")
+    assert [rack["id"] for rack in made.body["racks"]] == ["of p9"]
+    assert made.headers["X-Patchbay-Revision"] == str(api.store.revision)
+    before = api.store.statements
+    assert api.get("/v2.0/racks?project_id=p9") == made.body["racks"]
+    assert api.store.statements == before
+
+
+def test_a_list_is_found_by_its_items(api):
+    one, _, two = (api.make("network", labels=found, project_id=f"{found}") for found in (["a", "b"], [], ["b"]))
+    assert api.get("/v2.0/networks?labels=a") == [one]
+    assert {network["id"] for network in api.get("/v2.0/networks?labels=b&labels=a")} == {one["id"], two["id"]}
+    assert api.get("/v2.0/networks?labels=c") == []

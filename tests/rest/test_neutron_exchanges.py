@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.core.app import load
 from controller.core.model import Host
 from controller.core.plans import wiring
 from tests.rest.api import Api
@@ -25,7 +26,17 @@ CREATED = {
     if name in (exchange["q"] or {})
     for made, body in [(exchange["r"][name], exchange["q"][name])]
 }
-OTHERS = ("id", "created_at", "updated_at", "revision_number", "project_id", "tenant_id", "subnets", "network_id")
+OTHERS = (
+    "id",
+    "created_at",
+    "updated_at",
+    "revision_number",
+    "project_id",
+    "tenant_id",
+    "subnets",
+    "network_id",
+    "security_groups",
+)
 """Attributes whose values are not the request's doing."""
 
 
@@ -33,7 +44,7 @@ class Replay:
     """An API on which recorded objects are made on demand, with a host that has joined; `ids` is ours by theirs."""
 
     def __init__(self):
-        self.api = Api()
+        self.api = Api(apps=load())
         host = Host("ho-host-1", "10.0.0.1")
         self.api.store.execute(lambda draft: wiring.describe_host(draft, host), who="controller")
         self.ids = {}

@@ -121,6 +121,27 @@ def uuid_or_null(value: Any) -> str | None:
     return None if value is None else uuid(value)
 
 
+def uuids_or_null(value: Any) -> tuple[str, ...] | None:
+    """A list of different UUIDs, or null."""
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise Invalid(f"'{printable(value)}' is not a list")
+    if len(value) > MOST_ITEMS:
+        raise Invalid(f"The list has more than {MOST_ITEMS} items")
+    repeated = ", ".join(dict.fromkeys(printable(item) for item in value if value.count(item) > 1))
+    if repeated:
+        raise Invalid(f"Duplicate items in the list: '{repeated}'")
+    return tuple(uuid(item) for item in value)
+
+
+UUIDS_OR_NULL = Check(
+    uuids_or_null,
+    {"type": ["array", "null"], "items": {"type": "string", "format": "uuid"}, "maxItems": MOST_ITEMS},
+    str.lower,
+)
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Checks by name
 

@@ -19,3 +19,6 @@ DHCP_OWNER = "network:dhcp"
 
 AUTO_DELETE_OWNERS = (DHCP_OWNER, "network:distributed", "network:floatingip_agent_gateway")
 """Owners of ports that go with their network or subnet instead of keeping it."""
+
+TRUSTED = "network:"
+"""What the owners of ports that belong to the network itself begin with: they are neither protected nor filtered."""
