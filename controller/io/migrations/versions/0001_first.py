@@ -12,7 +12,7 @@ revision = "0001"
 down_revision = None
 
 KEY = sa.String(255).with_variant(mysql.VARCHAR(255, collation="utf8mb4_bin"), "mysql", "mariadb")
-TEXT = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+TEXT = sa.Text().with_variant(mysql.LONGTEXT(collation="utf8mb4_bin"), "mysql", "mariadb")
 NUMBER = sa.BigInteger()
 REVISION = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 FLAG = sa.Boolean()
@@ -61,6 +61,12 @@ def upgrade() -> None:
     _create("fault", {"kind": KEY, "id": KEY}, {"reason": TEXT})
     _create("sequence", {"name": KEY}, {"next": NUMBER})
     _create("journal", {"revision": REVISION}, {"time": KEY, "who": TEXT, "request_id": TEXT, "changes": TEXT})
+
+
+def downgrade() -> None:
+    tables = ("network", "segment", "subnet", "port", "host", "binding", "local_vlan", "fault", "sequence", "journal")
+    for name in tables:
+        op.drop_table(name)
 
 
 def _create(name: str, key: dict[str, Any], *parts: dict[str, Any], nullable: tuple[str, ...] = ()) -> None:
