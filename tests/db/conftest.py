@@ -39,7 +39,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 def url(kind: str, servers: Callable[[str], Server], tmp_path: Path) -> Iterator[str]:
     """The URL of a new, empty database."""
     if kind == "sqlite":
-        yield f"sqlite:///{tmp_path}/deep/er/patchbay.db"
+        yield f"sqlite:///{tmp_path}/patchbay.db"
         return
     made = servers(kind).create()
     yield made

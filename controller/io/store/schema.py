@@ -66,8 +66,11 @@ def prepare(database: Database, metadata: MetaData) -> None:
 
 def run(database: Database, change: Callable[[Connection], object]) -> None:
     """Change the schema, as one transaction where the database can, alone among all processes.  Raises StoreError."""
+    engine = database.engine
+    if engine.dialect.name == "postgresql":  # a snapshot would be older than the wait for the lock
+        engine = engine.execution_options(isolation_level="READ COMMITTED")
     try:
-        with database.engine.begin() as connection, _alone(connection):
+        with engine.begin() as connection, _alone(connection):
             change(connection)
     except (DBAPIError, OSError) as error:
         raise StoreError(f"database {database.name}: {reason(error)}") from error
@@ -104,7 +107,7 @@ def _upgrade(connection: Connection, metadata: MetaData) -> None:
 
 def _downgrade(connection: Connection, target: str) -> None:
     alembic = alembic_config(connection)
-    if ScriptDirectory.from_config(alembic).get_revision(target) is None:
+    if not target or ScriptDirectory.from_config(alembic).get_revision(target) is None:
         raise CommandError(f"there is no revision {target!r} to go back to")
     ours = _our_tables()
     command.downgrade(alembic, target)
