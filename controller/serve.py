@@ -85,7 +85,12 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     listener = _listening("REST", config.rest, lambda where: _listen(config.rest))
     stack.callback(listener.close)
     serving = application(
-        store, config.settings, Inspector(machine), unavailable=Unavailable, body_limit=config.max_body_size
+        store,
+        config.settings,
+        Inspector(machine),
+        apps=apps,
+        unavailable=Unavailable,
+        body_limit=config.max_body_size,
     )
     gc.collect()
     gc.freeze()

@@ -6,17 +6,30 @@ The rules, their order and their texts are those of Neutron's `prepare_request_b
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from webob import Request
 
+from controller.core.caller import Caller
 from controller.core.plans import checks
+from controller.core.resource import PROJECT_ID, TENANT_ID, Resource
 from controller.core.row import REQUIRED
 from rest.errors import bad_request, too_large
-from rest.resource import PROJECT_ID, TENANT_ID, Resource
 
 BULK_LIMIT = 5000
 """Resources made by one request: all in one transaction, so others wait for it."""
+
+
+class Item(NamedTuple):
+    """What a request says of one row: `values` by field, as plans take them; `given` by name on the wire, untouched."""
+
+    values: dict[str, Any]
+    given: dict[str, Any]
+
+    def target(self, resource: Resource) -> dict[str, Any]:
+        """What a policy rule is asked about: the values by name on the wire, as far as they are known."""
+        held = ((wire, slot.field) for wire, slot in resource.attributes.items())
+        return {wire: self.values[field] for wire, field in held if field in self.values}
 
 
 def read(request: Request, limit: int) -> bytes:
@@ -48,22 +61,19 @@ def document(body: bytes) -> dict[str, Any]:
     return found
 
 
-def created(resource: Resource, found: dict[str, Any], project_id: str) -> tuple[list[dict[str, Any]], bool]:
-    """The values of each resource to make, and whether the request was a bulk one.
-
-    `project_id` is whose they are when they don't say.
-    """
-    if resource.collection not in found:
-        return [_created(resource, _item(resource, found), project_id)], False
-    items = found[resource.collection]
+def created(resource: Resource, found: dict[str, Any], caller: Caller) -> tuple[list[Item], bool]:
+    """Each row to make, and whether the request was a bulk one.  What doesn't say whose it is, is the caller's."""
+    if resource.plural not in found:
+        return [_created(resource, _item(resource, found), caller)], False
+    items = found[resource.plural]
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise bad_request(f"Object '{resource.collection}' contains invalid data")
+        raise bad_request(f"Object '{resource.plural}' contains invalid data")
     if not items:
         raise bad_request("Resources required")
     if len(items) > BULK_LIMIT:
         raise bad_request(f"A bulk request may have at most {BULK_LIMIT} items")
     unwrapped = (_item(resource, item if resource.name in item else {resource.name: item}) for item in items)
-    return [_created(resource, item, project_id) for item in unwrapped], True
+    return [_created(resource, item, caller) for item in unwrapped], True
 
 
 def _item(resource: Resource, found: dict[str, Any]) -> dict[str, Any]:
@@ -91,34 +101,42 @@ def _known(resource: Resource, item: dict[str, Any]) -> None:
         raise bad_request("Unrecognized attribute(s) '{}'".format(", ".join(map(checks.printable, unknown))))
 
 
-def _created(resource: Resource, item: dict[str, Any], project_id: str) -> dict[str, Any]:
-    """Values by field.  One that is neither given nor has a default is left out: the plan decides."""
+def _created(resource: Resource, item: dict[str, Any], caller: Caller) -> Item:
+    """A value that is neither given nor has a default is left out: the plan decides."""
+    _require_own(item, caller)
     _known(resource, item)
     values: dict[str, Any] = {}
-    for name, (field, attribute) in resource.attributes.items():
+    for name, (field, attribute, _) in resource.attributes.items():
         if name in item:
             if not attribute.post:
                 raise bad_request(f"Attribute '{name}' not allowed in POST")
             values[field] = checks.check(attribute.check, name, item[name])
         elif name == PROJECT_ID:
-            values[field] = project_id
+            values[field] = caller.project_id
         elif attribute.post and attribute.default is REQUIRED:
             raise bad_request(f"Failed to parse request. Required attribute '{name}' not specified")
         elif attribute.post and attribute.default is not None:
             values[field] = attribute.default
     values.pop("", None)  # checked, but no plan takes it
-    return values
+    return Item(values, item)
 
 
-def changed(resource: Resource, found: dict[str, Any]) -> dict[str, Any]:
-    """The values, by field, that an update gives."""
+def _require_own(item: dict[str, Any], caller: Caller) -> None:
+    if item.get(PROJECT_ID, caller.project_id) != caller.project_id and not caller.is_admin:
+        raise bad_request(
+            "Specifying 'project_id' other than the authenticated project in request requires admin privileges"
+        )
+
+
+def changed(resource: Resource, found: dict[str, Any]) -> Item:
+    """What an update gives."""
     item = _item(resource, found)
     _known(resource, item)
     values: dict[str, Any] = {}
     for name, given in item.items():
-        field, attribute = resource.attributes[name]
+        field, attribute, _ = resource.attributes[name]
         if not attribute.put:
             raise bad_request(f"Cannot update read-only attribute {name}")
         values[field] = checks.check(attribute.check, name, given)
     values.pop("", None)
-    return values
+    return Item(values, item)

@@ -1,18 +1,11 @@
-"""The Neutron API extensions whose behaviour is here; clients ask for them by alias before they use what they add."""
+"""The Neutron API extensions whose behaviour the core has; apps add theirs.
+
+Clients ask for them by alias before they use what they add.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Extension(NamedTuple):
-    """`updated` is the date of Neutron's definition that we follow."""
-
-    alias: str
-    name: str
-    description: str
-    updated: str
-
+from controller.core.resource import Extension
 
 EXTENSIONS = (
     Extension("binding", "Port Binding", "The host and VIF of a port.", "2014-02-03T10:00:00-00:00"),
@@ -78,7 +71,3 @@ EXTENSIONS = (
         "2016-09-12T10:00:00-00:00",
     ),
 )
-
-
-def shown(extension: Extension) -> dict[str, object]:
-    return {**extension._asdict(), "links": []}

@@ -12,9 +12,10 @@ from urllib.parse import parse_qsl, urlencode
 
 from controller.core.net import Net
 from controller.core.plans import checks
-from controller.core.plans.refusals import bad_resource, invalid_input
-from rest.errors import ApiError, bad_request
-from rest.resource import PROJECT_ID, TENANT_ID, Resource, View, Views
+from controller.core.plans.refusals import bad_resource, invalid_input, not_found
+from controller.core.resource import PROJECT_ID, TENANT_ID, Resource
+from rest.errors import bad_request
+from rest.views import View
 
 CONTROLS = ("fields", "sort_key", "sort_dir", "limit", "marker", "page_reverse")
 FIXED_IP_KEYS = ("ip_address", "subnet_id", "ip_address_substr")
@@ -48,7 +49,7 @@ def read(resource: Resource, text: str) -> Query:
         raise bad_request(f"{unknown} is invalid attribute for filtering")
     fixed_ips = _fixed_ips(filters.pop("fixed_ips", []))
     equal = {
-        name: [checks.from_text(resource.attributes[name][1].check, value) for value in values]
+        name: [checks.from_text(resource.attributes[name].attribute.check, value) for value in values]
         for name, values in filters.items()
     }
     return Query(
@@ -64,7 +65,7 @@ def read(resource: Resource, text: str) -> Query:
 
 
 def _can_filter(resource: Resource, name: str) -> bool:
-    return name in resource.attributes and resource.attributes[name][1].filter
+    return name in resource.attributes and resource.attributes[name].attribute.filter
 
 
 def _fixed_ips(values: list[str]) -> dict[str, list[str]]:
@@ -99,9 +100,9 @@ def _limit(text: str) -> int:
     return int(text)
 
 
-def select(resource: Resource, net: Net, views: Views, query: Query) -> list[View]:
-    """The rows' views that the query is after, in its order and its page."""
-    found = [views.view(resource, net, row) for row in _candidates(resource, net, query)]
+def select(resource: Resource, views: list[View], query: Query) -> list[View]:
+    """Those that the query is after, in its order and its page."""
+    found = views
     for name, values in query.equal.items():
         found = [view for view in found if view.value[name] in values]
     if query.fixed_ips:
@@ -109,8 +110,10 @@ def select(resource: Resource, net: Net, views: Views, query: Query) -> list[Vie
     return _page(_sorted(found, query), resource, query)
 
 
-def _candidates(resource: Resource, net: Net, query: Query) -> Iterable[Any]:
-    """Rows to look at: by id or by an index where a filter allows it."""
+def candidates(resource: Resource, net: Net, query: Query, parent: Any = None) -> Iterable[Any]:
+    """Rows to look at: those below a parent, else by id or by an index where a filter allows it."""
+    if parent is not None and resource.parent is not None:
+        return net.find(resource.row_type, resource.parent.field, parent.id)
     if "id" in query.equal:
         rows = (net.get(resource.row_type, key) for key in dict.fromkeys(query.equal["id"]))
         return [row for row in rows if row is not None]
@@ -155,8 +158,7 @@ def _page(found: list[View], resource: Resource, query: Query) -> list[View]:
     if query.marker:
         at = next((place for place, view in enumerate(found) if view.value["id"] == query.marker), None)
         if at is None:
-            title = resource.row_type.__name__
-            raise ApiError(404, f"{title}NotFound", f"{title} {query.marker} could not be found.")
+            raise not_found(resource.row_type, query.marker)
     if query.reverse:
         end = len(found) if at is None else at
         return found[max(0, end - query.limit) : end]
@@ -178,8 +180,6 @@ def links(query: Query, found: list[View], url: str) -> list[dict[str, str]]:
     return [{"rel": rel, "href": f"{url}?{urlencode(pairs)}"} for rel, pairs in pages]
 
 
-def shown(view: View, fields: list[str]) -> dict[str, Any]:
-    """The view, or just the fields asked for (those it has)."""
-    if not fields:
-        return view.value
-    return {name: value for name, value in view.value.items() if name in fields}
+def shown(value: dict[str, Any], fields: list[str]) -> dict[str, Any]:
+    """Just the fields asked for, those that there are."""
+    return {name: held for name, held in value.items() if name in fields}

@@ -9,17 +9,24 @@ from typing import Any
 
 from webob import Request, Response
 
+from controller.core.app import App
+from controller.core.caller import Caller
 from controller.core.plan import Refusal
 from controller.core.plans import checks
+from controller.core.resources import declare
 from controller.core.settings import Settings
-from rest import errors
-from rest.resources import declare
-from rest.routes import Answer, Call, Inspector, Routes, Store
+from rest import errors, routes
+from rest.access import Access, Policy, Unlimited
+from rest.context import Answer, Call, Context, Inspector, Store
+from rest.extensions import EXTENSIONS
 
 BODY_LIMIT = 1024 * 1024
 """Bytes that a request body may have."""
 RETRY_AFTER = 5
 """Seconds after which a client may ask again when the database was lost."""
+
+REVISION = "X-Patchbay-Revision"
+"""The header of a write's answer that says as which revision it was committed."""
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -29,28 +36,40 @@ def application(
     settings: Settings,
     inspector: Inspector | None = None,
     *,
+    apps: Iterable[App] = (),
+    authenticate: Callable[[dict[str, Any]], Caller] | None = None,
+    policy: Policy | None = None,
     unavailable: type[Exception] | tuple[type[Exception], ...] = (),
     body_limit: int = BODY_LIMIT,
 ) -> Application:
     """The API over a store.
 
-    `unavailable` is what the store raises when it lost its database (answered with 503 and Retry-After); `inspector`
-    answers `/patchbay/v1`, which is not there without one.
+    `apps` add resources, attributes and rules.  `authenticate(environ)` says who asks, or raises ApiError (without it
+    everybody is an administrator); `policy` says what they may do.  `unavailable` is what the store raises when it lost
+    its database (answered with 503 and Retry-After).  `inspector` answers `/patchbay/v1`, which is not there without.
     """
-    routes = Routes(store, declare(settings), inspector, body_limit)
+    apps = tuple(apps)
+    extensions = sorted({*EXTENSIONS, *(extension for app in apps for extension in app.extensions)})
+    resources, access = declare(settings, apps), Access(policy or Unlimited(), store.net)
+    context = Context(store, settings, resources, access, tuple(extensions), inspector, body_limit)
+    who = authenticate or _anybody
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = Request(environ)
         request_id = f"req-{uuid.uuid4()}"
         headers: dict[str, str] = {}
+        call = Call(request, request_id)
         try:
-            answered = routes.answer(Call(request, _project(request), request_id), _path(environ))
+            call.caller = who(environ)
+            answered = routes.answer(context, call, _path(environ))
         except errors.ApiError as error:
             answered, headers = _error(error)
         except Refusal as refusal:
             answered, headers = _error(errors.from_refusal(refusal))
         except unavailable as lost:
             answered, headers = _error(errors.unavailable(str(lost), RETRY_AFTER))
+        if call.revision:
+            headers[REVISION] = str(call.revision)
         response = _response(answered, headers | {"X-Openstack-Request-Id": request_id})
         written: Iterable[bytes] = response(environ, start_response)
         return written
@@ -58,11 +77,10 @@ def application(
     return answer
 
 
-def _project(request: Request) -> str:
-    """Whose resources the request makes: no authentication yet, so a header may just say it."""
-    given = request.headers.get("X-Project-Id") or request.headers.get("X-Tenant-Id") or ""
-    project: str = checks.check("string", "project_id", given)
-    return project
+def _anybody(environ: dict[str, Any]) -> Caller:
+    """Who asks, where nobody is asked: an administrator of the project that a header names."""
+    given = environ.get("HTTP_X_PROJECT_ID") or environ.get("HTTP_X_TENANT_ID") or ""
+    return Caller(project_id=checks.check("string", "project_id", given), is_admin=True)
 
 
 def _path(environ: dict[str, Any]) -> str:
@@ -77,6 +95,6 @@ def _error(error: errors.ApiError) -> tuple[Answer, dict[str, str]]:
 def _response(answered: Answer, headers: dict[str, str]) -> Response:
     response = Response(status=answered.status, headerlist=list(headers.items()))
     if answered.text:
-        response.content_type = "application/json"
+        response.content_type = answered.content_type
         response.body = answered.text.encode()
     return response

@@ -10,10 +10,13 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from typing import Any
 
 from controller.core import pipeline
 from controller.core.model import ETH, INT, Switch
+from controller.core.resource import Extension, Resource
+from controller.core.row import row
 
 FLOWS = "flows"
 OVSDB = "ovsdb"
@@ -40,15 +43,62 @@ class Renderer:
 class App:
     """One feature.  Instances register themselves; `load` returns them all."""
 
-    def __init__(self, name: str, alias: str = "") -> None:
+    def __init__(self, name: str) -> None:
         if name in APPS:
             raise pipeline.LayoutError(f"app {name} is declared twice")
         self.name = name
-        self.alias = alias
+        self.extensions: list[Extension] = []
+        self.resources: list[Resource] = []
+        self.policies: list[tuple[str, str, str]] = []
+        self.rules: list[tuple[type, Callable[..., None]]] = []
+        self.preparations: list[tuple[type, Callable[..., None]]] = []
         self.renderers: list[Renderer] = []
         self.packet_handlers: dict[tuple[str, int], Callable[..., Iterable[Any]]] = {}
         self.restorers: dict[tuple[str, int], Callable[..., Iterable[Any]]] = {}
         APPS[name] = self
+
+    # -- rows and what clients see of them ----------------------------------------------------------------------------
+
+    def extension(self, alias: str, name: str, description: str, updated: str) -> None:
+        """Tell clients of a Neutron API extension whose behaviour this app is; `updated` is its definition's date."""
+        self.extensions.append(Extension(alias, name, description, updated))
+
+    def row(self, **declared: Any) -> Callable[[type], type]:
+        """Declare a configured row class (see core.row.row); `extends=Port` makes its attributes the port's."""
+        return row(store=True, **declared)
+
+    def resource(self, *declared: Any, **options: Any) -> Resource:
+        """Declare a resource (see core.resource.Resource): name, collection, row class, and what is not usual."""
+        made = Resource(*declared, **options)
+        self.resources.append(made)
+        return made
+
+    def policy(self, rule: str, check: str, description: str) -> None:
+        """Declare a policy rule and its default, in oslo.policy's language."""
+        self.policies.append((rule, check, description))
+
+    # -- plan rules ---------------------------------------------------------------------------------------------------
+
+    def prepare(self, row_type: type) -> Callable[[Any], Any]:
+        """Run before rows of a class are made (`old` is None) or changed: `f(draft, old, values)`.
+
+        It may refuse, and may change `values` (by field)."""
+        return self._plan_rule(self.preparations, row_type)
+
+    def rule(self, row_type: type) -> Callable[[Any], Any]:
+        """Run after rows of a class were made (`old` is None), changed or removed (`new` is None), in the same plan.
+
+        `f(draft, old, new, values)` may refuse, and may write rows; `values` (by field) is what was asked for."""
+        return self._plan_rule(self.rules, row_type)
+
+    def _plan_rule(self, rules: list[tuple[type, Any]], row_type: type) -> Callable[[Any], Any]:
+        def register(function: Any) -> Any:
+            rules.append((row_type, function))
+            return function
+
+        return register
+
+    # -- tables, flows, packets, OVSDB --------------------------------------------------------------------------------
 
     def table(self, name: str, **declared: Any) -> pipeline.Table:
         """Declare a table of this app (see pipeline.table)."""
@@ -99,11 +149,18 @@ class App:
 APPS: dict[str, App] = {}
 
 
+ENTRY_POINTS = "patchbay.apps"
+"""The group of entry points under which other packages offer apps; each names a module."""
+
+
 def load(package: str = "apps") -> tuple[App, ...]:
-    """Import every module of a package, check the layout as a whole, and return all apps, sorted by name."""
+    """Import every module of a package and those that other packages offer, check the layout as a whole, and return all
+    apps, sorted by name."""
     root = importlib.import_module(package)
     for module in sorted(info.name for info in pkgutil.iter_modules(root.__path__)):
         importlib.import_module(f"{package}.{module}")
+    for offered in sorted(entry_points(group=ENTRY_POINTS)):
+        offered.load()
     pipeline.check_layout()
     return tuple(APPS[name] for name in sorted(APPS))
 

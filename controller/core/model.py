@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from controller.core.row import attr, index, quiet, row
+from controller.core.row import PLANNED, REQUIRED, attr, index, quiet, row
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Values inside rows
@@ -50,7 +50,7 @@ NETWORK_TYPES = ("local", "flat", "vlan", *TUNNEL_TYPES)
 # Configured rows
 
 
-@row(key="id", indexes=[index("key")], store=True)
+@row(key="id", indexes=[index("key"), index("project_id")], store=True)
 class Network:
     """A Neutron network: one broadcast domain.  `key` identifies it in registers and is unique in the cloud."""
 
@@ -82,12 +82,12 @@ class Segment:
     segmentation_id: int | None = None
 
 
-@row(key="id", indexes=[index("network_id")], store=True)
+@row(key="id", indexes=[index("network_id"), index("project_id")], store=True)
 class Subnet:
     """A block of addresses of a network (IPv4 or IPv6)."""
 
     id: str = attr(post=False, put=False)
-    network_id: str = attr(default="", put=False, check="uuid")
+    network_id: str = attr(default="", put=False, check="uuid", refers=Network, on_delete=PLANNED)
     project_id: str = attr(default="", put=False, initial="", check="string", quiet=True)
     name: str = attr(default="", initial="", check="string", quiet=True)
     description: str = attr(default="", initial="", check="string", quiet=True)
@@ -115,6 +115,8 @@ class Subnet:
         index("tap", each=lambda port: ("tap" + port.id[:11],)),
         index("interface_name", each=lambda port: [(port.host_id, port.interface_name)] if port.interface_name else []),
         index("device_id"),
+        index("host_id", each=lambda port: [port.host_id] if port.host_id else []),
+        index("project_id"),
     ],
     store=True,
 )
@@ -126,7 +128,7 @@ class Port:
     """
 
     id: str = attr(post=False, put=False)
-    network_id: str = attr(default="", put=False, check="uuid")
+    network_id: str = attr(default="", put=False, check="uuid", refers=Network, on_delete=PLANNED)
     project_id: str = attr(default="", put=False, initial="", check="string", quiet=True)
     name: str = attr(default="", initial="", check="string", quiet=True)
     description: str = attr(default="", initial="", check="string", quiet=True)
@@ -191,6 +193,32 @@ class Fault:
     kind: str
     id: str
     reason: str = quiet(default="")
+
+
+@row(key=("project_id", "resource"), indexes=[index("project_id")], store=True)
+class Quota:
+    """How many of a resource a project may have at most, where that is not what all may have; -1 is no limit."""
+
+    project_id: str
+    resource: str
+    limit: int = quiet(default=-1)
+
+
+@row(
+    key="id",
+    indexes=[index("object_id"), index("project_id"), index("target_tenant")],
+    store=True,
+    absent="RBAC policy of type {} could not be found.",
+)
+class RbacPolicy:
+    """An object (a network, say) that a project or everyone (`*`) may use: Neutron's role-based access control."""
+
+    id: str = attr(post=False, put=False)
+    project_id: str = attr(default="", put=False, initial="", check="string", quiet=True)
+    object_type: str = attr(default="", put=False, initial=REQUIRED, check="string", quiet=True)
+    object_id: str = attr(default="", put=False, initial=REQUIRED, check="uuid", quiet=True)
+    action: str = attr(default="", put=False, initial=REQUIRED, check="string", quiet=True)
+    target_tenant: str = attr(default="", initial=REQUIRED, check="string", quiet=True)
 
 
 @row(key="name", store=True)

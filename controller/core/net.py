@@ -62,6 +62,11 @@ class Net:
         listed = self._indexes.get((row_type, index))
         return bool(listed and listed.get(value))
 
+    def count_of(self, row_type: type, index: str, value: Any) -> int:
+        """How many rows the index has under a value."""
+        listed = self._indexes.get((row_type, index))
+        return len(listed.get(value, ())) if listed else 0
+
     def apply(self, change: Change) -> None:
         """Carry out a change.  Raises ValueError when `old` is not what is there: the history would have forked."""
         old, new = change

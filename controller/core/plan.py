@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from controller.core.caller import NOBODY, Caller
 from controller.core.net import Change, Net
-from controller.core.row import key_of
+from controller.core.row import SIDES, key_of
 from controller.core.settings import Settings
 
 T = TypeVar("T")
@@ -33,16 +34,19 @@ class Draft:
     """The Net as it would be: the committed rows with this plan's own changes over them.
 
     `now` is the time of the write (UTC, `2026-11-20T10:33:10Z`); `new_id` gives fresh UUIDs; `settings` is what the
-    operator configured.
+    operator configured; `caller` is whose request it is.
     """
 
-    def __init__(self, net: Net, settings: Settings, now: str, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self, net: Net, settings: Settings, now: str, new_id: Callable[[], str], caller: Caller = NOBODY
+    ) -> None:
         self._net = net
         self._over: dict[tuple[type, Any], Any] = {}
         self._made = Net()
         self.settings = settings
         self.now = now
         self.new_id = new_id
+        self.caller = caller
 
     def get(self, row_type: type[T], key: Any) -> T | None:
         name = (row_type, key)
@@ -75,8 +79,23 @@ class Draft:
         self._over[type(row), kind.key(row)] = row
         return row
 
+    def count_of(self, row_type: type, index: str, value: Any) -> int:
+        """How many rows an index has under a value, own changes included.  It costs what this plan changed."""
+        (declared,) = (ix for ix in row_type.ROW.indexes if ix.name == index)  # type: ignore[attr-defined]
+
+        def counts(row: Any) -> int:
+            return int(row is not None and value in declared.values(row))
+
+        mine = ((self._net.get(row_type, key), row) for (kind, key), row in self._over.items() if kind is row_type)
+        return self._net.count_of(row_type, index, value) + sum(counts(new) - counts(old) for old, new in mine)
+
     def remove(self, row: Any) -> None:
+        """Take the row away, and its side rows with it."""
         key = key_of(row)
+        for side_type in SIDES.get(type(row), ()):
+            side = self.get(side_type, key)
+            if side is not None:
+                self.remove(side)
         made = self._made.removal(type(row), key)
         if made is not None:
             self._made.apply(made)

@@ -18,7 +18,8 @@ class HostSettings:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Ranges are inclusive pairs.  A physical network with an empty tuple of ranges has no VLANs for tenants, but an
-    administrator may use any VLAN of it (Neutron's `network_vlan_ranges = physnet1`)."""
+    administrator may use any VLAN of it (Neutron's `network_vlan_ranges = physnet1`).  `quotas` is the limit of every
+    project that has none of its own, by resource; one that is not in it has the resource's own default."""
 
     integration_bridge: str = "br-int"
     tenant_network_types: tuple[str, ...] = ("vxlan",)
@@ -33,3 +34,4 @@ class Settings:
     punt_rate: int = 100
     openflow_port: int = 6653
     hosts: tuple[HostSettings, ...] = ()
+    quotas: tuple[tuple[str, int], ...] = ()

@@ -33,9 +33,10 @@ class Reply(NamedTuple):
 class Api:
     """`api("POST", "/v2.0/networks", {...})`; a body of bytes is sent as it is."""
 
-    def __init__(self, settings: Settings = SETTINGS, inspector: Any = None) -> None:
+    def __init__(self, settings: Settings = SETTINGS, inspector: Any = None, **more: Any) -> None:
+        """`more`: what rest.wsgi.application takes besides (apps, authenticate, policy)."""
         self.store = Store("sqlite://", settings)
-        self.application = application(self.store, settings, inspector, unavailable=Unavailable)
+        self.application = application(self.store, settings, inspector, unavailable=Unavailable, **more)
 
     def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
         request = Request.blank(path, method=method)

@@ -166,6 +166,10 @@ class LostStore:
 
     def __init__(self, net):
         self.net = net
+        self.revision = 0
+
+    def subscribe(self, listener):
+        """Nothing is ever committed."""
 
     def execute(self, plan, *, who, request_id=""):
         raise LostDatabase("database sqlite is lost")

@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from controller.core.model import Port
-from rest.resource import Views
-from rest.resources import declare
+from controller.core.model import Binding, Fault, Host, Network, Port
+from controller.core.resources import declare
+from rest.views import Views
 
 
 @pytest.fixture
@@ -159,29 +159,47 @@ def test_no_read_runs_sql(cloud):
 
 
 def test_a_list_makes_each_view_once_and_again_only_for_what_changed(api):
-    resource = next(r for r in declare(api.store.settings) if r.collection == "ports")
+    resources = declare(api.store.settings)
+    resource, net = resources.at("ports"), api.store.net
     network = api.make("network")["id"]
     api.make("subnet", network_id=network, cidr="10.0.0.0/16", ip_version=4)
-    for _ in range(10):
+    for _ in range(5):
         assert api("POST", "/v2.0/ports", {"ports": [{"network_id": network}] * 100}).status == 201
-    views, net = Views(), api.store.net
-    for expected in (1000, 1000):
+    views = Views(net, resources)
+    api.store.subscribe(views.forget)
+    for expected in (500, 500):
         ports = list(net.all(Port))
-        assert len([views.view(resource, net, port).text for port in ports]) == 1000
+        assert len([views.view(resource, port).text for port in ports]) == 500
         assert views.made == expected
     changed = api("PUT", f"/v2.0/ports/{ports[7].id}", {"port": {"name": "other"}})
     assert changed.status == 200
-    assert [views.view(resource, net, port).value["name"] for port in net.all(Port)].count("other") == 1
-    assert views.made == 1001
+    assert [views.view(resource, port).value["name"] for port in net.all(Port)].count("other") == 1
+    assert views.made == 501
+
+
+def test_a_view_follows_every_row_that_it_shows(api):
+    """A port's status, fault and host are other rows' doing; a network's segment and subnets, too."""
+    network = api.make("network")["id"]
+    port = api.make("port", network_id=network, binding__host_id="h1")["id"]
+    assert api.get(f"/v2.0/ports/{port}")["binding:vif_details"]["datapath_type"] == "system"
+    api.store.execute(lambda draft: draft.put(Host("h1", datapath_type="netdev")), who="t")
+    assert api.get(f"/v2.0/ports/{port}")["binding:vif_details"]["datapath_type"] == "netdev"
+    api.store.execute(lambda draft: draft.put(Binding(port, network, "h1", active=True)), who="t")
+    assert api.get(f"/v2.0/ports/{port}")["status"] == "ACTIVE"
+    api.store.execute(lambda draft: draft.put(Fault("Port", port, "broken")), who="t")
+    assert api.get(f"/v2.0/ports/{port}")["status"] == "ERROR"
+    assert api.get(f"/v2.0/networks/{network}")["subnets"] == []
+    subnet = api.make("subnet", network_id=network, cidr="10.0.0.0/16", ip_version=4)["id"]
+    assert api.get(f"/v2.0/networks/{network}")["subnets"] == [subnet]
 
 
 def test_views_of_removed_rows_do_not_pile_up(api):
-    resource = declare(api.store.settings)[0]
-    views = Views()
-    for place in range(3 * Views.SPARE):
+    resources = declare(api.store.settings)
+    resource, views = resources.at("networks"), Views(api.store.net, resources)
+    api.store.subscribe(views.forget)
+    for _ in range(20):
         made = api.store.execute(lambda draft: resource.create(draft, {"network_type": "local"}), who="t").result
-        views.view(resource, api.store.net, made)
+        views.view(resource, made)
         api.store.execute(lambda draft, made=made: resource.delete(draft, made.id), who="t")
-        if place % 500 == 0:
-            assert len(views._views["networks"]) <= Views.SPARE + 1
-    assert len(views._views["networks"]) <= Views.SPARE + 1
+    assert views.made == 20
+    assert not views._kept[Network]

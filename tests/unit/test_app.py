@@ -18,7 +18,7 @@ NAMES = ("admission", "demand", "neighbours", "provider", "switching", "tunnel",
 @pytest.fixture
 def toy() -> Iterator[App]:
     """An app of its own with a table, both gone after the test."""
-    made = App("toy", alias="toys")
+    made = App("toy")
     yield made
     del registry.APPS["toy"]
     for table in [table for table in LAYOUT.by_name.values() if table.owner == "toy"]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from controller.core.model import NETWORK_TYPES, Pool, Route
 from controller.core.plans.refusals import bad_request, invalid_input
+from controller.core.row import Check
 
 LONGEST = 255
 """Characters in a name, description or id that a client gives (Neutron's column width)."""
@@ -51,29 +51,76 @@ class Wanted(NamedTuple):
     ip_address: str
 
 
-def check(rule: str, attribute: str, value: Any) -> Any:
+def of(rule: str | Check) -> Check:
+    """The check that an attribute declares, by itself or by its name here."""
+    return rule if isinstance(rule, Check) else CHECKS[rule]
+
+
+def check(rule: str | Check, attribute: str, value: Any) -> Any:
     """The value in the form that rows hold it.  Refuses it with the attribute's name and the reason."""
     try:
-        return CHECKS[rule](value)
+        return of(rule).read(value)
     except Invalid as invalid:
         raise bad_request(f"Invalid input for {attribute}. Reason: {invalid}.") from invalid
 
 
-def from_text(rule: str, text: str) -> Any:
+def from_text(rule: str | Check, text: str) -> Any:
     """What a filter's text in a query string is compared with, in the form that answers show it."""
-    return _FROM_TEXT.get(rule, string_as_is)(text)
+    return of(rule).from_text(text)
 
 
-def string_as_is(text: str) -> str:
-    return text
+# ---------------------------------------------------------------------------------------------------------------------
+# Checks that attributes declare with values of their own
 
 
-def string(value: Any) -> str:
+def one_of(*values: str | None) -> Check:
+    """One of these."""
+
+    def read(value: Any) -> Any:
+        if value not in values or isinstance(value, bool):
+            raise Invalid(f"{printable(value)} is not in valid_values")
+        return value
+
+    return Check(read, {"enum": list(values)})
+
+
+def text(longest: int, *, null: bool = False) -> Check:
+    """A string of up to that many characters; with `null`, null too, which is ''."""
+
+    def read(value: Any) -> str:
+        return "" if null and value is None else string(value, longest)
+
+    return Check(read, {"type": ["string", "null"] if null else "string", "maxLength": longest})
+
+
+def number(low: int, high: int, *, null: bool = False) -> Check:
+    """A whole number between the two, both included; with `null`, null too."""
+
+    def read(value: Any) -> int | None:
+        if null and value is None:
+            return None
+        found = integer(value)
+        if not low <= found <= high:
+            raise Invalid(f"'{found}' is not in range {low} through {high}")
+        return found
+
+    return Check(read, {"type": ["integer", "null"] if null else "integer", "minimum": low, "maximum": high}, integer)
+
+
+def uuid_or_null(value: Any) -> str | None:
+    return None if value is None else uuid(value)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Checks by name
+
+
+def string(value: Any, longest: int = LONGEST) -> str:
     """Text of up to 255 characters that any SQL database can hold (no NUL, no lone surrogates)."""
     if not isinstance(value, str) or "\x00" in value or any("\ud800" <= char <= "\udfff" for char in value):
         raise Invalid(f"'{printable(value)}' is not a valid string")
-    if len(value) > LONGEST:
-        raise Invalid(f"'{value}' exceeds maximum length of {LONGEST}")
+    if len(value) > longest:
+        raise Invalid(f"'{value}' exceeds maximum length of {longest}")
     return value
 
 
@@ -283,39 +330,58 @@ def never(value: Any) -> bool:
     return False
 
 
-CHECKS: dict[str, Callable[[Any], Any]] = {
-    "string": string,
-    "string_or_null": string_or_null,
-    "boolean": boolean,
-    "mtu": mtu,
-    "uuid": uuid,
-    "ip_version": ip_version,
-    "cidr": cidr,
-    "gateway": gateway,
-    "pools": pools,
-    "nameservers": nameservers,
-    "routes": routes,
-    "ipv6_mode": ipv6_mode,
-    "mac": mac,
-    "fixed_ips": fixed_ips,
-    "vnic_type": vnic_type,
-    "profile": profile,
-    "network_type": network_type,
-    "physical_network": physical_network,
-    "segmentation_id": segmentation_id,
-    "never": never,
-}
+def anything(value: Any) -> Any:
+    return value
 
 
 def _mac_text(text: str) -> str:
     return text.lower().replace("-", ":")
 
 
-_FROM_TEXT: dict[str, Callable[[str], Any]] = {
-    "boolean": boolean,
-    "never": boolean,
-    "mtu": integer,
-    "ip_version": integer,
-    "segmentation_id": integer,
-    "mac": _mac_text,
+_STRING = {"type": "string", "maxLength": LONGEST}
+_ADDRESS = {"type": "string", "examples": ["10.0.0.1", "2001:db8::1"]}
+_INTEGER = {"type": "integer"}
+_BOOLEAN = {"type": "boolean"}
+
+
+def _null(schema: dict[str, Any]) -> dict[str, Any]:
+    return {**schema, "type": [schema["type"], "null"]}
+
+
+def _list_of(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": ["array", "null"], "items": schema, "maxItems": MOST_ITEMS}
+
+
+def _object(*required: str, **properties: Any) -> dict[str, Any]:
+    shape: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {**shape, "required": list(required)} if required else shape
+
+
+_UUID_TEXT = {"type": "string", "format": "uuid"}
+
+CHECKS: dict[str, Check] = {
+    "any": Check(anything),
+    "string": Check(string, _STRING),
+    "string_or_null": Check(string_or_null, _null(_STRING)),
+    "boolean": Check(boolean, _BOOLEAN, boolean),
+    "mtu": Check(mtu, {**_INTEGER, "minimum": 0}, integer),
+    "integer": Check(integer, _INTEGER, integer),
+    "uuid": Check(uuid, _UUID_TEXT),
+    "uuid_or_null": Check(uuid_or_null, _null(_UUID_TEXT)),
+    "ip_version": Check(ip_version, {**_INTEGER, "enum": [4, 6]}, integer),
+    "address": Check(address, _ADDRESS),
+    "cidr": Check(cidr, {"type": "string", "examples": ["10.0.0.0/24"]}),
+    "gateway": Check(gateway, _null(_ADDRESS)),
+    "pools": Check(pools, _list_of(_object("start", "end", start=_ADDRESS, end=_ADDRESS))),
+    "nameservers": Check(nameservers, _list_of(_ADDRESS)),
+    "routes": Check(routes, _list_of(_object("destination", "nexthop", destination=_STRING, nexthop=_ADDRESS))),
+    "ipv6_mode": Check(ipv6_mode, {"enum": [*IPV6_MODES, None]}),
+    "mac": Check(mac, {"type": ["string", "null"], "examples": ["fa:16:3e:00:00:01"]}, _mac_text),
+    "fixed_ips": Check(fixed_ips, _list_of(_object(subnet_id=_UUID_TEXT, ip_address=_ADDRESS))),
+    "vnic_type": Check(vnic_type, {"enum": list(VNIC_TYPES)}),
+    "profile": Check(profile, {"type": ["object", "null"]}),
+    "network_type": Check(network_type, {"enum": [*NETWORK_TYPES, None]}),
+    "physical_network": Check(physical_network, _null(_STRING)),
+    "segmentation_id": Check(segmentation_id, _null(_INTEGER), integer),
+    "never": Check(never, _BOOLEAN, boolean),
 }

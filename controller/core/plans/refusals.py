@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from controller.core.plan import Refusal
 
@@ -22,9 +23,20 @@ def bad_resource(collection: str, message: str) -> Refusal:
     return Refusal("BadRequest", f"Bad {collection} request: {message}.", 400)
 
 
-def not_found(kind: str, key: str) -> Refusal:
-    """`kind` is Network, Subnet or Port."""
-    return Refusal(f"{kind}NotFound", f"{kind} {key} could not be found.", 404)
+def not_found(row_type: Any, key: str) -> Refusal:
+    """`key` is that of no row of that class, or of one that the caller may not know of."""
+    return Refusal(f"{row_type.__name__}NotFound", row_type.ROW.absent.format(key), 404)
+
+
+def in_use(row_type: Any, key: str, collection: str) -> Refusal:
+    """There are rows in `collection` that refer to the row."""
+    title = row_type.ROW.absent.partition(" {}")[0]
+    text = f"{title} {key} is in use: there are {collection.replace('-', ' ')} that refer to it."
+    return Refusal(f"{row_type.__name__}InUse", text, 409)
+
+
+def over_quota(resources: list[str]) -> Refusal:
+    return Refusal("OverQuota", f"Quota exceeded for resources: {resources}.", 409)
 
 
 def network_in_use(network_id: str, port_ids: Iterable[str]) -> Refusal:

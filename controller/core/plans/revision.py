@@ -13,7 +13,7 @@ def existing(draft: Draft, row_type: type, key: str, revision: int | None = None
     """The row.  Refuses with 404 when it is not there, with 412 when its revision number is not `revision`."""
     found = draft.get(row_type, key)
     if found is None:
-        raise refusals.not_found(row_type.__name__, key)
+        raise refusals.not_found(row_type, key)
     if revision is not None and found.revision_number != revision:
         raise refusals.revision_conflict(revision, found.revision_number)
     return found

@@ -1,0 +1,143 @@
+"""What a caller may see and do: the policy, asked about resources, rows and attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import reduce
+from typing import Any, Protocol
+
+from controller.core.caller import Caller
+from controller.core.net import Net
+from controller.core.plans import sharing
+from controller.core.plans.refusals import not_found
+from controller.core.resource import Resource
+from controller.core.row import key_of
+from rest.errors import ApiError
+from rest.target import Target, of_row
+from rest.views import NOTHING, View
+
+
+class Policy(Protocol):
+    """What this needs of the policy (rest.policy.Policy)."""
+
+    def allows(self, rule: str, caller: Caller, target: Mapping[str, Any]) -> bool: ...
+    def always(self, rule: str, caller: Caller) -> bool: ...
+    def has(self, rule: str) -> bool: ...
+
+
+class Unlimited:
+    """The policy where nobody is asked who they are: everything is allowed."""
+
+    def allows(self, rule: str, caller: Caller, target: Mapping[str, Any]) -> bool:
+        return True
+
+    def always(self, rule: str, caller: Caller) -> bool:
+        return True
+
+    def has(self, rule: str) -> bool:
+        return False
+
+
+class Access:
+    """The rules' names are Neutron's: `get_port`, `create_network:shared`, `update_port:binding:host_id`."""
+
+    def __init__(self, policy: Policy, net: Net) -> None:
+        self._policy = policy
+        self._net = net
+        self._shown: dict[str, tuple[str, ...]] = {}
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def visible(self, caller: Caller, resource: Resource, views: Iterable[View]) -> list[View]:
+        """Those of the rows that the caller may see."""
+        rule = f"get_{resource.name}"
+        if self._policy.always(rule, caller):
+            return list(views)
+        return [view for view in views if self._allows(rule, caller, resource, view)]
+
+    def may_see(self, caller: Caller, resource: Resource, view: View) -> bool:
+        rule = f"get_{resource.name}"
+        return self._policy.always(rule, caller) or self._allows(rule, caller, resource, view)
+
+    def _allows(self, rule: str, caller: Caller, resource: Resource, view: View) -> bool:
+        target = of_row(self._net, resource, view.row, view.value, caller.project_id)
+        return self._policy.allows(rule, caller, target)
+
+    def hidden(self, caller: Caller, resource: Resource, view: View) -> frozenset[str]:
+        """The attributes of a row that the caller may not see."""
+        rules = self._attribute_rules(resource)
+        if all(self._policy.always(rule, caller) for rule in rules):
+            return NOTHING
+        prefix = len(f"get_{resource.name}:")
+        refused = (rule[prefix:] for rule in rules if not self._allows(rule, caller, resource, view))
+        return frozenset(refused)
+
+    def _attribute_rules(self, resource: Resource) -> tuple[str, ...]:
+        if resource.name not in self._shown:
+            rules = (f"get_{resource.name}:{name}" for name in resource.attributes)
+            self._shown[resource.name] = tuple(rule for rule in rules if self._policy.has(rule))
+        return self._shown[resource.name]
+
+    def shared(self, caller: Caller, resource: Resource, view: View) -> bool:
+        """Whether a row that is not shared with everyone is shared with the caller's project."""
+        if view.value.get("shared") is not False or not caller.project_id:
+            return False
+        return sharing.shared(self._net, view.value["id"], caller.project_id)
+
+    def text(self, caller: Caller, resource: Resource, view: View) -> str:
+        """The row as JSON, as the caller may see it."""
+        return view.without(self.hidden(caller, resource, view), self.shared(caller, resource, view))
+
+    def object(self, caller: Caller, resource: Resource, view: View) -> dict[str, Any]:
+        return view.object(self.hidden(caller, resource, view), self.shared(caller, resource, view))
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def require_create(self, caller: Caller, resource: Resource, values: Mapping[str, Any], given: Any) -> None:
+        """Refuse (403) what the caller may not make.  `values`, and `given` (what it set explicitly), by name on
+        the wire."""
+        target = Target(self._net, resource, values, caller.project_id)
+        rules = self._rules("create", resource, given)
+        self._require(caller, target, rules)
+
+    def require_row(self, caller: Caller, resource: Resource, view: View, verb: str, given: Any = ()) -> None:
+        """Refuse what the caller may not do with a row: as if it were not there where it may not see it, else 403.
+
+        `verb` is "update", "delete" or an action's name; of an update, `given` is what it sets.
+        """
+        if not self.may_see(caller, resource, view):
+            raise not_found(resource.row_type, key_of(view.row))
+        target = of_row(self._net, resource, view.row, view.value, caller.project_id)
+        self._require(caller, target, self._rules(verb, resource, given))
+
+    def require(self, caller: Caller, rule: str, target: Mapping[str, Any]) -> None:
+        """Refuse (403) what a single rule does not allow."""
+        if not self._policy.allows(rule, caller, target):
+            raise forbidden([rule])
+
+    def allows(self, caller: Caller, rule: str, target: Mapping[str, Any]) -> bool:
+        return self._policy.allows(rule, caller, target)
+
+    def _rules(self, verb: str, resource: Resource, given: Any) -> list[str]:
+        """The rule of what is done, and those of the attributes that it sets, as far as they have one."""
+        whole = f"{verb}_{resource.name}"
+        return [whole, *(rule for part in _parts(given) if self._policy.has(rule := f"{whole}:{part}"))]
+
+    def _require(self, caller: Caller, target: Mapping[str, Any], rules: list[str]) -> None:
+        if not all(self._policy.always(rule, caller) or self._policy.allows(rule, caller, target) for rule in rules):
+            raise forbidden(rules)
+
+
+def _parts(given: Mapping[str, Any]) -> Iterable[str]:
+    """The names of attributes, and of the keys of objects in their lists (`fixed_ips:subnet_id`)."""
+    for name, value in dict(given).items():
+        yield name
+        items = value if isinstance(value, list) else [value]
+        keys = {key: None for item in items if isinstance(item, dict) for key in item}
+        yield from (f"{name}:{key}" for key in keys)
+
+
+def forbidden(rules: list[str]) -> ApiError:
+    """403, in Neutron's words."""
+    text = reduce(lambda one, other: f"({one} and {other})", (f"rule:{rule}" for rule in rules))
+    return ApiError(403, "PolicyNotAuthorized", f"{text} is disallowed by policy")
