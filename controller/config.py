@@ -29,7 +29,8 @@ class ConfigError(Exception):
 @dataclass(frozen=True, slots=True)
 class Config:
     """What `patchbay serve` runs with.  `database` is a SQLAlchemy URL; `max_body_size` is in bytes; a listen address
-    with the host "" means all addresses of the machine."""
+    with the host "" means all addresses of the machine.  `workers_listen` is where `patchbay api` listens, and
+    `controller` where it finds the controller's own REST."""
 
     database: str
     rest: Address
@@ -37,6 +38,8 @@ class Config:
     ovsdb: Address
     log_level: str
     max_body_size: int
+    workers_listen: Address
+    controller: Address
     settings: Settings
 
 
@@ -70,6 +73,18 @@ SECTIONS: dict[str, tuple[cfg.Opt, ...]] = {
     ),
     "api": (
         _option("listen", "127.0.0.1:9696", types.address, "HOST:PORT of the REST API; *:PORT for all addresses."),
+        _option(
+            "workers_listen",
+            "127.0.0.1:9697",
+            types.address,
+            "HOST:PORT of the REST API of `patchbay api`, which may run on the controller's machine or on another.",
+        ),
+        _option(
+            "controller",
+            "127.0.0.1:9696",
+            types.address,
+            "HOST:PORT of the controller's own REST API, which `patchbay api` asks what only the controller knows.",
+        ),
         _option(
             "max_body_size", "1048576", types.number(1024, 2**30, "bytes"), "Longest accepted request body, in bytes."
         ),
@@ -145,6 +160,8 @@ HOST_OPTIONS = (
 OVERRIDES = {
     "database": ("database", "connection"),
     "rest": ("api", "listen"),
+    "workers_listen": ("api", "workers_listen"),
+    "controller": ("api", "controller"),
     "openflow": ("openflow", "listen"),
     "ovsdb": ("ovsdb", "listen"),
     "log_level": ("DEFAULT", "log_level"),
@@ -237,6 +254,8 @@ def _config(values: Values) -> Config:
         ovsdb=values["ovsdb"]["listen"],
         log_level=values["DEFAULT"]["log_level"],
         max_body_size=values["api"]["max_body_size"],
+        workers_listen=values["api"]["workers_listen"],
+        controller=values["api"]["controller"],
         settings=_settings(values),
     )
 

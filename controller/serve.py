@@ -33,7 +33,7 @@ from controller.io.openflow.encode import digest
 from controller.io.openflow.server import OpenFlowServer
 from controller.io.ovsdb import OvsdbServer
 from controller.io.store import Store, StoreError, Unavailable
-from rest.wsgi import application
+from controller.serving import application_of, follow
 
 LOG = logging.getLogger("patchbay")
 
@@ -84,19 +84,13 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     stack.callback(ovsdb.stop)
     listener = _listening("REST", config.rest, lambda where: _listen(config.rest))
     stack.callback(listener.close)
-    serving = application(
-        store,
-        config.settings,
-        Inspector(machine),
-        apps=apps,
-        unavailable=Unavailable,
-        body_limit=config.max_body_size,
-    )
+    serving = application_of(config, store, apps, Inspector(machine))
     gc.collect()
     gc.freeze()
     loop.start()
+    hub.spawn(follow, store)
     hub.spawn(wsgi.server, listener, serving, log_output=False, keepalive=True, max_size=1024)
-    _announce(config, store.revision)
+    _announce(config, store)
     return hub.Event()
 
 
@@ -146,13 +140,13 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _announce(config: Config, revision: int) -> None:
+def _announce(config: Config, store: Store) -> None:
     """One screen: what listens where, and how a host joins."""
     if not _is_loopback(config.rest.host):
         LOG.warning("REST listens on %s WITHOUT AUTHENTICATION: whoever reaches it rules the network", config.rest)
     host = config.ovsdb.host if config.ovsdb.host not in ("", "0.0.0.0", "::") else "CONTROLLER"
     print(
-        f"""Patchbay is running (revision {revision}, {config.database})
+        f"""Patchbay is running (revision {store.revision}, {store.name})
   REST      http://{config.rest}/v2.0/
   OpenFlow  tcp:{config.openflow}
   OVSDB     tcp:{config.ovsdb}

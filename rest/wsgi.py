@@ -60,6 +60,8 @@ def application(
         headers: dict[str, str] = {}
         call = Call(request, request_id)
         try:
+            if call.method == "GET":
+                store.fresh()
             call.caller = who(environ)
             answered = routes.answer(context, call, _path(environ))
         except errors.ApiError as error:

@@ -109,6 +109,16 @@ class Store:
         """SQL statements run so far, one for each call of the driver (1000 rows in one call are one)."""
         return self._database.statements
 
+    @property
+    def name(self) -> str:
+        """The database's URL without its password."""
+        return self._database.name
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes can write to the database."""
+        return self._database.shared
+
     def subscribe(self, listener: Listener) -> None:
         """Call `listener(revision, changes)` after every commit, ours or another process's, in the order of revisions.
         It runs while the store is locked: it must be quick, must not raise, and must not write."""
