@@ -83,8 +83,9 @@ class Workers:
         """Start the workers, the first one alone: it makes the schema, or says why it can't.  Then keep them going."""
         self._start()
         while not self._ending and not self._ready(0.05):
-            if self._gone() == CANNOT_START:
-                return CANNOT_START
+            code = self._gone()
+            if code is not None and code > 0:
+                return code
             if not self._alive:
                 self._start()
         for _ in range(self._number - 1):
@@ -141,7 +142,7 @@ class Workers:
             return None
         code = os.waitstatus_to_exitcode(status)
         lived = time.monotonic() - self._alive.pop(pid)
-        if not self._ending:
+        if not self._ending and code != CANNOT_START:
             LOG.error("worker %d ended with %d; another takes its place", pid, code)
             time.sleep(max(0.0, AGAIN - lived))
         return code

@@ -30,7 +30,7 @@ _NUMBERS = itertools.count(1)
 
 
 class Server:
-    """What the two have in common.  Data must survive a kill, but no power cut, so they don't sync: tests are quicker."""
+    """What the two have in common.  Data must survive a kill, but no power cut, so they don't sync."""
 
     user: ClassVar[str]
     """Who the server runs as when we are root: it refuses root, or should not need it."""

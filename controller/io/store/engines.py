@@ -11,13 +11,14 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable
+from getpass import getuser
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import ExceptionContext
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.pool import StaticPool
 
 logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
@@ -49,7 +50,11 @@ def parse(url: str) -> URL:
     """The URL, with the driver that we mean where it names none.  Raises ArgumentError or ValueError."""
     parsed = make_url(url)
     driver = DRIVERS.get(parsed.drivername)
-    return parsed if driver is None else parsed.set(drivername=f"{parsed.drivername}+{driver}")
+    if driver is not None:
+        parsed = parsed.set(drivername=f"{parsed.drivername}+{driver}")
+    if parsed.drivername == "postgresql+pg8000" and parsed.username is None:
+        parsed = parsed.set(username=getuser())  # as PostgreSQL's own programs do
+    return parsed
 
 
 def sqlite_file(url: URL) -> Path | None:
@@ -104,6 +109,7 @@ def _server(url: URL, **options: Any) -> Engine:
     engine = create_engine(url, pool_size=1, connect_args=limits, **options)
     if driver == "pg8000":
         engine.dialect.use_insertmanyvalues_wo_returning = True  # many rows, one trip
+    event.listen(engine, "do_connect", _connect)
     event.listen(engine, "handle_error", _notice_the_end)
     return engine
 
@@ -111,6 +117,13 @@ def _server(url: URL, **options: Any) -> Engine:
 def _counted(engine: Engine, count: Callable[[], None]) -> Engine:
     event.listen(engine, "before_cursor_execute", lambda *_: count())
     return engine
+
+
+def _connect(dialect: Any, _: Any, places: Any, options: Any) -> Any:
+    try:
+        return dialect.connect(*places, **options)
+    except (TypeError, ValueError) as error:  # what the URL's query says is handed to the driver as it is
+        raise ArgumentError(f"the driver can't make sense of the URL: {error}") from error
 
 
 def _notice_the_end(context: ExceptionContext) -> None:

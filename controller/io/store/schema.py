@@ -12,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, create_engine, inspect
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from controller.io.store.database import Database, StoreError
 from controller.io.store.engines import reason
@@ -72,7 +72,7 @@ def run(database: Database, change: Callable[[Connection], object]) -> None:
     try:
         with engine.begin() as connection, _alone(connection):
             change(connection)
-    except (DBAPIError, OSError) as error:
+    except (ArgumentError, DBAPIError, OSError) as error:
         raise StoreError(f"database {database.name}: {reason(error)}") from error
     except CommandError as error:
         raise StoreError(f"database {database.name}: its schema is not one of this version's: {error}") from error
