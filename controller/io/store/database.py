@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
-from sqlalchemy.sql import Executable
+from sqlalchemy.pool import PoolProxiedConnection
 
 from controller.io.store import engines
 
@@ -55,12 +55,13 @@ class Database:
         self._file = engines.sqlite_file(self._url)
         self.shared = self._file is not None or not engines.is_sqlite(self._url)
         self._inode = 0
-        self._asking: Connection | None = None
+        self._asking: PoolProxiedConnection | None = None
         try:
             self.engine: Engine = engines.transactions(self._url, self._count)
-            self._questions = engines.questions(self._url, self._count)
+            self._questions = engines.questions(self._url)
         except (ArgumentError, NoSuchModuleError, ValueError, ImportError, OSError) as error:
             raise StoreError(f"database {self.name}: {error}") from error
+        self._driver_error: type[Exception] = self.engine.dialect.loaded_dbapi.Error
         self._reader = self.engine.execution_options(only_reads=True)
 
     @contextmanager
@@ -79,18 +80,26 @@ class Database:
         except OSError as error:  # drivers let some errors of their sockets through
             raise self._unavailable(error, not committing) from error
 
-    def ask(self, question: Executable) -> Any:
-        """One value, outside of any transaction, over a kept connection.  Raises Unavailable."""
+    def ask(self, question: str) -> Any:
+        """One value, outside of any transaction, over a kept connection.  Raises Unavailable.
+
+        It goes to the driver as it is: SQLAlchemy's way would cost a read more than SQLite itself does.
+        """
         kept = self._asking is not None
         try:
             if self._asking is None:
-                self._asking = self._questions.connect()
-            return self._asking.scalar(question)
-        except (DBAPIError, OSError) as error:
+                self._asking = self._questions.raw_connection()
+            cursor = self._asking.cursor()
+            self._count()
+            cursor.execute(question)
+            (answer,) = cursor.fetchone() or (None,)
+            cursor.close()
+        except (DBAPIError, OSError, self._driver_error) as error:
             self._forget_connection()
             if kept and not engines.timed_out(error):
                 return self.ask(question)
             raise self._unavailable(error, False) from error
+        return answer
 
     def opened(self) -> None:
         """Remember which file it is.  Raises StoreError when there is none."""
@@ -106,7 +115,6 @@ class Database:
         connection, self._asking = self._asking, None
         if connection is not None:
             connection.invalidate()
-            connection.close()
 
     def _unavailable(self, error: BaseException, lost: bool) -> Unavailable:
         kind = Lost if lost and not engines.timed_out(error) else Unavailable

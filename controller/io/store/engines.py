@@ -79,16 +79,15 @@ def transactions(url: URL, count: Callable[[], None]) -> Engine:
         file.parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(url, pool_size=1, connect_args={"timeout": POLL})
         _sqlite(engine, float(str(url.query.get("timeout", LOCK_WAIT))), count)
-    return _counted(engine, count)
+    event.listen(engine, "before_cursor_execute", lambda *_: count())
+    return engine
 
 
-def questions(url: URL, count: Callable[[], None]) -> Engine:
-    """An engine for single statements outside of any transaction, over one connection of their own."""
+def questions(url: URL) -> Engine:
+    """An engine whose connections are outside of any transaction, for single statements."""
     if is_sqlite(url):
-        engine = create_engine(url, isolation_level="AUTOCOMMIT", connect_args={"check_same_thread": False})
-    else:
-        engine = _server(url, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True)
-    return _counted(engine, count)
+        return create_engine(url, isolation_level="AUTOCOMMIT", connect_args={"check_same_thread": False})
+    return _server(url, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True)
 
 
 def _server(url: URL, **options: Any) -> Engine:
@@ -111,11 +110,6 @@ def _server(url: URL, **options: Any) -> Engine:
         engine.dialect.use_insertmanyvalues_wo_returning = True  # many rows, one trip
     event.listen(engine, "do_connect", _connect)
     event.listen(engine, "handle_error", _notice_the_end)
-    return engine
-
-
-def _counted(engine: Engine, count: Callable[[], None]) -> Engine:
-    event.listen(engine, "before_cursor_execute", lambda *_: count())
     return engine
 
 

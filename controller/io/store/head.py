@@ -6,8 +6,6 @@ import logging
 import threading
 import time
 
-from sqlalchemy.sql import Executable
-
 from controller.io.store.database import Database, Unavailable
 
 LOG = logging.getLogger("patchbay.store")
@@ -20,7 +18,7 @@ class Head:
     """One statement for all that ask at the same time.  While the database is lost one of them waits for it, once
     every RETRY seconds, and nobody else."""
 
-    def __init__(self, database: Database, question: Executable) -> None:
+    def __init__(self, database: Database, question: str) -> None:
         self._database = database
         self._question = question
         self._lock = threading.Lock()

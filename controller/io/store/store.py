@@ -90,7 +90,7 @@ class Store:
         metadata = MetaData()
         self._tables = row_tables(metadata)
         self._journal = Journal(metadata, self._tables)
-        self._head = Head(self._database, self._journal.last)
+        self._head = Head(self._database, str(self._journal.last))
         self._listeners: list[Listener] = []
         self._waiting: list[_Request] = []
         self._lock = threading.Lock()
