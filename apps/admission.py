@@ -59,5 +59,5 @@ def integration_bridge(net: Any, host: Host) -> Iterable[EnsureBridge]:
         datapath_type=host.datapath_type,
         fail_mode="secure",
         protocols=("OpenFlow14",),
-        controller=f"tcp:AUTO:{net.settings.openflow_port}",
+        controller=net.settings.openflow_target,
     )

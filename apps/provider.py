@@ -128,7 +128,7 @@ def patches(net: Any, host: Host) -> Iterable[OvsdbOperation]:
             yield EnsureBridge(
                 bridge,
                 protocols=("OpenFlow14",),
-                controller=f"tcp:AUTO:{net.settings.openflow_port}",
+                controller=net.settings.openflow_target,
                 controller_type="service",
             )
             if host.integration_bridge in there:

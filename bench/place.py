@@ -62,7 +62,8 @@ class _Controller(Controller):
         existing = directory / "c"
         if existing.exists():
             existing.rename(kept)
-        super().__init__(address, existing, {"DEFAULT": {"log_level": "WARNING"}, **config})
+        identity = {"listen": f"{address}:5000"}
+        super().__init__(address, existing, {"DEFAULT": {"log_level": "WARNING"}, "identity": identity, **config})
         if kept.exists():
             for file in kept.iterdir():
                 file.rename(existing / file.name)
@@ -144,7 +145,6 @@ def facts() -> list[tuple[str, str]]:
         ("Open vSwitch", _version(["ovs-vswitchd", "--version"])),
         ("OVN", _version([_ovn(), "--version"]) if _ovn() else "none"),
         *((name, importlib.metadata.version(name)) for name in ("os-ken", "SQLAlchemy", "eventlet")),
-        ("load when it began", f"{os.getloadavg()[0]:.1f}"),
     ]
 
 

@@ -13,14 +13,15 @@ from typing import Any
 class Client:
     """One connection; `call` gives the status and the body's bytes.  Raises ConnectionError when it is cut."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, token: str = "") -> None:
+        self._token = f"X-Auth-Token: {token}\r\n" if token else ""
         self._sock = socket.create_connection((host, port), timeout=60)
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
         data = b"" if body is None else json.dumps(body).encode()
-        head = f"{method} {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+        head = f"{method} {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n{self._token}"
         self._sock.sendall(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
         head_bytes, rest = self._until(b"\r\n\r\n")
         lines = head_bytes.decode("latin-1").split("\r\n")
@@ -56,6 +57,39 @@ class Client:
 
     def close(self) -> None:
         self._sock.close()
+
+
+ADMIN_PASSWORD = "bench-admin"
+
+
+class People:
+    """The users of a controller with its own identity: an administrator, and a member of the project `bench`."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._at = host, port
+        self.admin = self._token("admin", "admin", ADMIN_PASSWORD)
+        asking = Client(host, port, self.admin)
+        self.project = self._make(asking, "project", {"name": "bench"})
+        user = self._make(asking, "user", {"name": "member", "password": ADMIN_PASSWORD})
+        roles = json.loads(asking.call("GET", "/identity/v3/roles?name=member")[1])["roles"]
+        asking.call("PUT", f"/identity/v3/projects/{self.project}/users/{user}/roles/{roles[0]['id']}")
+        asking.close()
+        self.member = self._token("member", "bench", ADMIN_PASSWORD)
+
+    def _make(self, asking: Client, kind: str, values: Any) -> str:
+        status, body = asking.call("POST", f"/identity/v3/{kind}s", {kind: values})
+        if status != 201:
+            raise RuntimeError(f"POST {kind}: {status} {body[:500]!r}")
+        return str(json.loads(body)[kind]["id"])
+
+    def _token(self, user: str, project: str, password: str) -> str:
+        who = {"passwordCredentials": {"username": user, "password": password}, "tenantName": project}
+        asking = Client(*self._at)
+        status, body = asking.call("POST", "/identity/v2.0/tokens", {"auth": who})
+        asking.close()
+        if status != 200:
+            raise RuntimeError(f"no token for {user}: {status} {body[:500]!r}")
+        return str(json.loads(body)["access"]["token"]["id"])
 
 
 def rate(clients: list[Client], each: int, request: Callable[[Client, int], Any]) -> tuple[float, list[float]]:

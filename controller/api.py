@@ -160,9 +160,10 @@ class Workers:
     def _announce(self) -> None:
         if self._ending:
             return
+        scheme = self._config.scheme
         print(
             f"""Patchbay's API is running ({self._number} processes)
-  REST        http://{self._config.workers_listen}/v2.0/
-  controller  http://{self._config.controller}/""",
+  REST        {scheme}://{self._config.workers_listen}/v2.0/
+  controller  {scheme}://{self._config.controller}/""",
             flush=True,
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
-from controller import look
+from controller import cli_accounts, look
 
 
 def run(arguments: list[str]) -> int:
@@ -53,6 +54,10 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--ovsdb", metavar="HOST:PORT", help="where hosts' OVSDB connects (default 127.0.0.1:6640)")
     serve.add_argument("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR")
     serve.add_argument("--record", metavar="FILE", help="write every event to a file that `patchbay replay` reads")
+    serve.add_argument("--auth", metavar="STRATEGY", help="who asks: none, builtin or keystone (default none)")
+    serve.add_argument(
+        "--identity", metavar="HOST:PORT", help="where builtin identity listens (default 127.0.0.1:5000)"
+    )
     serve.set_defaults(function=_serve)
 
     _add_api(commands)
@@ -70,6 +75,12 @@ def _parser() -> argparse.ArgumentParser:
     explain = _look(commands, "explain", look.explain, "why a flow is there: its app, function and rows")
     explain.add_argument("switch", metavar="SWITCH")
     explain.add_argument("flow", metavar="FLOW", help="its cookie, or a part of its text that only it has")
+    wait = _look(commands, "wait", look.wait, "wait until all switches have acknowledged a revision")
+    wait.add_argument("--revision", metavar="N", type=_revision, help="as a write's answer said (default: the newest)")
+    wait.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=60.0, help="how long (default 60)")
+    wait.add_argument("--connected", action="store_true", help="leave switches that are away out of account")
+
+    cli_accounts.add(commands)
 
     pipeline = commands.add_parser("pipeline", help="the reference of stages, tables and fields")
     pipeline.set_defaults(function=look.pipeline)
@@ -108,6 +119,8 @@ def _look(
     """A command that asks a running controller."""
     command = commands.add_parser(name, help=help)
     command.add_argument("--url", default="http://127.0.0.1:9696", help="the controller's REST address")
+    token = os.environ.get("OS_TOKEN")
+    command.add_argument("--token", default=token, help="sent as X-Auth-Token (default: $OS_TOKEN)")
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
     command.set_defaults(function=function)
     return command
@@ -117,6 +130,22 @@ def _positive(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 1000):
         raise argparse.ArgumentTypeError(f"{text!r} is not an integer from 1 to 1000")
     return int(text)
+
+
+def _revision(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer of 0 or more")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds of 0 or more")
+    return seconds
 
 
 def _version() -> str:

@@ -14,7 +14,10 @@ from typing import Any
 from oslo_config import cfg
 from oslo_config.iniparser import ParseError
 
+from controller import config_access, config_tls
 from controller import config_types as types
+from controller.config_access import AccessSettings
+from controller.config_tls import Tls
 from controller.config_types import Address
 from controller.core.settings import HostSettings, Settings
 
@@ -29,8 +32,8 @@ class ConfigError(Exception):
 @dataclass(frozen=True, slots=True)
 class Config:
     """What `patchbay serve` runs with.  `database` is a SQLAlchemy URL; `max_body_size` is in bytes; a listen address
-    with the host "" means all addresses of the machine.  `workers_listen` is where `patchbay api` listens, and
-    `controller` where it finds the controller's own REST."""
+    with the host "" means all addresses of the machine; a listener whose `..._tls` is None speaks no TLS.
+    `workers_listen` is where `patchbay api` listens, and `controller` where it finds the controller's own REST."""
 
     database: str
     rest: Address
@@ -41,6 +44,15 @@ class Config:
     workers_listen: Address
     controller: Address
     settings: Settings
+    access: AccessSettings = AccessSettings()
+    rest_tls: Tls | None = None
+    openflow_tls: Tls | None = None
+    ovsdb_tls: Tls | None = None
+
+    @property
+    def scheme(self) -> str:
+        """That of the URLs of REST, and of identity beside it."""
+        return "https" if self.rest_tls else "http"
 
 
 def _option(name: str, default: str, read: Callable[[str], Any], help: str) -> cfg.Opt:
@@ -88,12 +100,17 @@ SECTIONS: dict[str, tuple[cfg.Opt, ...]] = {
         _option(
             "max_body_size", "1048576", types.number(1024, 2**30, "bytes"), "Longest accepted request body, in bytes."
         ),
+        *(_option(*declared) for declared in (*config_tls.API, *config_access.API)),
     ),
+    "identity": tuple(_option(*declared) for declared in config_access.IDENTITY),
+    "oslo_policy": tuple(_option(*declared) for declared in config_access.OSLO_POLICY),
     "openflow": (
         _option("listen", "127.0.0.1:6653", types.address, "HOST:PORT that bridges connect to; [::1]:6653 for IPv6."),
+        *(_option(*declared) for declared in config_tls.of_peers("bridges")),
     ),
     "ovsdb": (
         _option("listen", "127.0.0.1:6640", types.address, "HOST:PORT that hosts connect to (ovs-vsctl set-manager)."),
+        *(_option(*declared) for declared in config_tls.of_peers("hosts")),
     ),
     "ovs": (
         _option("integration_bridge", "br-int", types.bridge, "The bridge that VIFs are plugged into."),
@@ -162,6 +179,8 @@ OVERRIDES = {
     "rest": ("api", "listen"),
     "workers_listen": ("api", "workers_listen"),
     "controller": ("api", "controller"),
+    "auth": ("api", "auth_strategy"),
+    "identity": ("identity", "listen"),
     "openflow": ("openflow", "listen"),
     "ovsdb": ("ovsdb", "listen"),
     "log_level": ("DEFAULT", "log_level"),
@@ -185,7 +204,7 @@ def load(path: str | None, overrides: Mapping[str, Any]) -> Config:
             _override(conf, name, value)
     values = {section: dict(_read(conf, path, section, declared)) for section, declared in options.items()}
     _check_hosts(path, values)
-    return _config(values)
+    return _config(path, values)
 
 
 def _parse(path: str) -> dict[str, dict[str, list[str]]]:
@@ -207,8 +226,10 @@ def _known_options(path: str | None, sections: Values) -> dict[str, tuple[cfg.Op
     for section, given in sections.items():
         if section.startswith(HOST) and section != HOST:
             options[section] = HOST_OPTIONS
+        elif section == config_access.KEYSTONE:
+            continue
         elif section not in SECTIONS:
-            known = ", ".join(f"[{name}]" for name in (*SECTIONS, "host:NAME"))
+            known = ", ".join(f"[{name}]" for name in (*SECTIONS, config_access.KEYSTONE, "host:NAME"))
             raise ConfigError(f"{path}: [{section}]: unknown section; there are {known}")
         names = [option.name for option in options[section]]
         for name in given:
@@ -246,7 +267,14 @@ def _check_hosts(path: str | None, values: Values) -> None:
                 raise ConfigError(f"{path}: [{section}] dpids: {dpid:#018x} is in [{owners[dpid]}] already")
 
 
-def _config(values: Values) -> Config:
+def _tls(path: str | None, values: Values, section: str) -> Tls | None:
+    try:
+        return config_tls.read(values[section])
+    except ValueError as error:
+        raise ConfigError(f"{path}: [{section}] {error}") from None
+
+
+def _config(path: str | None, values: Values) -> Config:
     return Config(
         database=values["database"]["connection"],
         rest=values["api"]["listen"],
@@ -257,6 +285,10 @@ def _config(values: Values) -> Config:
         workers_listen=values["api"]["workers_listen"],
         controller=values["api"]["controller"],
         settings=_settings(values),
+        access=config_access.read(path, values),
+        rest_tls=_tls(path, values, "api"),
+        openflow_tls=_tls(path, values, "openflow"),
+        ovsdb_tls=_tls(path, values, "ovsdb"),
     )
 
 
@@ -275,6 +307,7 @@ def _settings(values: Values) -> Settings:
         idle_timeout=ovs["idle_timeout"],
         punt_rate=ovs["punt_rate"],
         openflow_port=values["openflow"]["listen"].port,
+        openflow_tls=bool(values["openflow"]["tls_certificate"]),
         hosts=tuple(
             HostSettings(section.removeprefix(HOST), **host)
             for section, host in values.items()
@@ -289,6 +322,7 @@ def sample() -> str:
     for section, options in SECTIONS.items():
         parts.append(f"[{section}]\n")
         parts.extend(_sample_option(option, option.default) for option in options)
+    parts.append(SAMPLE_KEYSTONE)
     parts.append(SAMPLE_HOST)
     parts.extend(_sample_option(option, SAMPLE_HOST_VALUES[option.name]) for option in HOST_OPTIONS)
     return "\n".join(parts)
@@ -302,6 +336,19 @@ def _sample_option(option: cfg.Opt, value: str) -> str:
 SAMPLE_HEAD = """\
 # Patchbay's configuration.  Every option is shown with its default; take the # away to change one.
 # Generated from controller/config.py:  python -m controller.config > etc/patchbay.ini.sample
+"""
+
+SAMPLE_KEYSTONE = """\
+# What keystonemiddleware needs for auth_strategy = keystone; all of its options can be given here.
+#[keystone_authtoken]
+#www_authenticate_uri = http://192.0.2.1:5000
+#auth_type = password
+#auth_url = http://192.0.2.1:5000
+#username = patchbay
+#password = PASSWORD
+#project_name = service
+#user_domain_name = Default
+#project_domain_name = Default
 """
 
 SAMPLE_HOST = """\

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -16,11 +17,20 @@ class Unanswered(Exception):
     """The controller did not answer, or refused; the text is for the person who asked."""
 
 
-def ask(url: str, *path: str, method: str = "GET") -> Any:
-    """GET (or DELETE) /patchbay/v1/<path> of a controller; returns the JSON, or None.  Raises Unanswered."""
-    address = "/".join([url.rstrip("/"), "patchbay/v1", *(urllib.parse.quote(part, safe="") for part in path)])
+def ask(options: argparse.Namespace, *path: str, method: str = "GET") -> Any:
+    """GET (or DELETE) /patchbay/v1/<path> of the controller at `options.url`; returns the JSON, or None.
+
+    Raises Unanswered.  `options.token` goes along where there is one.
+    """
+    return _ask(options, "/".join(["patchbay/v1", *(urllib.parse.quote(part, safe="") for part in path)]), method)
+
+
+def _ask(options: argparse.Namespace, path: str, method: str = "GET") -> Any:
+    url = options.url
+    headers = {"X-Auth-Token": options.token} if options.token else {}
     try:
-        with urllib.request.urlopen(urllib.request.Request(address, method=method), timeout=30) as answer:
+        request = urllib.request.Request(f"{url.rstrip('/')}/{path}", method=method, headers=headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
             text = answer.read()
             return json.loads(text) if text else None
     except urllib.error.HTTPError as error:
@@ -65,7 +75,7 @@ def _asking(function: Any) -> Any:
 @_asking
 def hosts(options: argparse.Namespace) -> int:
     """Print the hosts."""
-    found = ask(options.url, "hosts")
+    found = ask(options, "hosts")
     rows = []
     for host in found:
         bridges = " ".join(f"{b['name']}{'' if b['connected'] else ' (away)'}" for b in host["bridges"])
@@ -80,14 +90,14 @@ def hosts(options: argparse.Namespace) -> int:
 @_asking
 def forget(options: argparse.Namespace) -> int:
     """Have the controller forget a host."""
-    ask(options.url, "hosts", options.host, method="DELETE")
+    ask(options, "hosts", options.host, method="DELETE")
     return _show(options, None, f"host {options.host} is forgotten")
 
 
 @_asking
 def ports(options: argparse.Namespace) -> int:
     """Print the ports."""
-    found = ask(options.url, "ports")
+    found = ask(options, "ports")
     rows = [
         [
             *(port["id"], port["name"], port["network"], port["type"], port["mac_address"]),
@@ -102,7 +112,7 @@ def ports(options: argparse.Namespace) -> int:
 @_asking
 def faults(options: argparse.Namespace) -> int:
     """Print everything that is wrong; the exit code is 1 when something is."""
-    found = ask(options.url, "faults")
+    found = ask(options, "faults")
     rows = [[fault["kind"], fault["id"], fault["name"], fault["reason"]] for fault in found]
     _show(options, found, table(["OBJECT", "ID", "NAME", "REASON"], rows) if rows else "nothing is wrong")
     return 1 if found else 0
@@ -111,7 +121,7 @@ def faults(options: argparse.Namespace) -> int:
 @_asking
 def switches(options: argparse.Namespace) -> int:
     """Print the programmed bridges."""
-    found = ask(options.url, "switches")
+    found = ask(options, "switches")
     rows = [
         [s["name"], s["dpid"], s["role"], s["physical_network"], "yes" if s["connected"] else "no", s["flows"]]
         for s in found
@@ -122,7 +132,7 @@ def switches(options: argparse.Namespace) -> int:
 @_asking
 def flows(options: argparse.Namespace) -> int:
     """Print a switch's flows."""
-    found = ask(options.url, "switches", options.switch, "flows")
+    found = ask(options, "switches", options.switch, "flows")
     word = "openflow" if options.openflow else "flow"
     text = "\n".join(f"cookie={flow['cookie']}, {flow[word]}" for flow in found)
     return _show(options, found, text)
@@ -131,7 +141,7 @@ def flows(options: argparse.Namespace) -> int:
 @_asking
 def explain(options: argparse.Namespace) -> int:
     """Print why a flow is there."""
-    why = ask(options.url, "switches", options.switch, "flows", options.flow, "explain")
+    why = ask(options, "switches", options.switch, "flows", options.flow, "explain")
     lines = [
         f"flow      {why['flow']}",
         f"app       {why['app']}",
@@ -141,6 +151,68 @@ def explain(options: argparse.Namespace) -> int:
         "read      " + "\n          ".join(why["reads"]),
     ]
     return _show(options, why, "\n".join(lines))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# To wait
+
+HELD = 10.0
+"""Seconds that the controller holds one answer back; a longer wait asks again."""
+PAUSE = 0.5
+"""Seconds until it is asked again when it did not hold the answer back."""
+NAMED = 5
+"""Switches that a line of progress names at most."""
+
+
+@_asking
+def wait(options: argparse.Namespace) -> int:
+    """Wait until all switches have acknowledged a revision; the exit code is 1 when the time is over first."""
+    revision, end = options.revision, time.monotonic() + options.timeout
+    told = ""
+    while True:
+        asked = time.monotonic()
+        found = _convergence(options, revision, min(HELD, max(0.0, end - asked)))
+        revision = found["revision"]  # the newest, where none was given: it is this one from now on
+        if found["converged"] or time.monotonic() >= end:
+            break
+        if sys.stderr.isatty() and (line := _progress(found)) != told:
+            told = line
+            print(line, file=sys.stderr)
+        if time.monotonic() - asked < PAUSE:
+            time.sleep(min(PAUSE, max(0.0, end - time.monotonic())))
+    _show(options, found, "\n".join([_progress(found), *_reasons(found)]))
+    return 0 if found["converged"] else 1
+
+
+def _convergence(options: argparse.Namespace, revision: int | None, seconds: float) -> Any:
+    asked: dict[str, Any] = {"wait": f"{seconds:.3f}"}
+    if revision is not None:
+        asked["revision"] = revision
+    if options.connected:
+        asked["connected"] = "true"
+    return _ask(options, f"v2.0/convergence?{urllib.parse.urlencode(asked)}")
+
+
+def _progress(found: Any) -> str:
+    """How far a revision has come, in one line."""
+    counts = found["counts"]
+    line = f"revision {found['revision']}: {counts['done'] + counts['refused']} of {sum(counts.values())} switches"
+    behind = [switch["name"] for switch in found.get("switches", ()) if switch["state"] in ("pending", "away")]
+    if behind:
+        more = f" and {len(behind) - NAMED} more" if len(behind) > NAMED else ""
+        line += f"; not {', '.join(behind[:NAMED])}{more}"
+    return line
+
+
+def _reasons(found: Any) -> list[str]:
+    """What is the matter with each switch that is not done."""
+    because = {
+        "pending": "pending: it has acknowledged {}",
+        "away": "away: it is not connected (last it had acknowledged {})",
+        "refused": "refused flows: see `patchbay faults`",
+    }
+    unknown = [] if found["known"] else ["the controller has yet to take the revision in"]
+    return unknown + [f"{s['name']} {because[s['state']].format(s['acknowledged'])}" for s in found.get("switches", ())]
 
 
 def pipeline(options: argparse.Namespace) -> int:

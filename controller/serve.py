@@ -12,6 +12,7 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from ipaddress import ip_address
 from pathlib import Path
@@ -22,18 +23,21 @@ from eventlet import wsgi
 from os_ken.lib import hub
 
 from controller.config import Config, ConfigError, load
+from controller.config_tls import Tls
 from controller.core import app
 from controller.core.inspect import Inspector
 from controller.core.machine import Machine
 from controller.core.pipeline import LAYOUT
 from controller.core.record import write_event
 from controller.core.row import KINDS
+from controller.io import tls
 from controller.io.loop import Loop
 from controller.io.openflow.encode import digest
 from controller.io.openflow.server import OpenFlowServer
 from controller.io.ovsdb import OvsdbServer
 from controller.io.store import Store, StoreError, Unavailable
-from controller.serving import application_of, follow
+from controller.serving import follow, rest_of
+from rest.policy import PolicyError
 
 LOG = logging.getLogger("patchbay")
 
@@ -50,14 +54,14 @@ class CannotStart(Exception):
 
 def serve(options: argparse.Namespace) -> int:
     """Run the controller until SIGTERM or SIGINT; returns 0, or 2 when it can't start."""
-    names = ("database", "rest", "openflow", "ovsdb", "log_level")
+    names = ("database", "rest", "openflow", "ovsdb", "log_level", "auth", "identity")
     with ExitStack() as stack:
         try:
             config = load(options.config, {name: getattr(options, name) for name in names})
             logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
             logging.getLogger("alembic").setLevel(max(logging.WARNING, logging.getLevelName(config.log_level)))
             stopped = _start(config, options.record, stack)
-        except (CannotStart, ConfigError, StoreError) as error:
+        except (CannotStart, ConfigError, PolicyError, StoreError) as error:
             print(f"patchbay: {error}", file=sys.stderr)
             return 2
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -76,21 +80,27 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     stack.callback(store.close)
     kinds: list[Any] = list(KINDS.values())
     rows = [row for kind in kinds if kind.ROW.store for row in store.net.all(kind)]
-    machine = Machine(apps, config.settings, rows, digest)
+    machine = Machine(apps, config.settings, rows, digest, store.revision)
     loop = Loop(machine, store, Unavailable, _recording(record, config, rows, stack))
-    loop.openflow = openflow = _listening("OpenFlow", config.openflow, lambda where: _openflow(where, loop))
+    loop.openflow = openflow = _listening("OpenFlow", config.openflow, lambda where: _openflow(where, loop, config))
     stack.callback(openflow.stop)
-    loop.ovsdb = ovsdb = _listening("OVSDB", config.ovsdb, lambda where: _ovsdb(where, loop))
+    loop.ovsdb = ovsdb = _listening("OVSDB", config.ovsdb, lambda where: _ovsdb(where, loop, config))
     stack.callback(ovsdb.stop)
-    listener = _listening("REST", config.rest, lambda where: _listen(config.rest))
+    secure = _secure("REST", "api", config.rest_tls)
+    listener = _listening("REST", config.rest, lambda where: secure(_listen(config.rest)))
     stack.callback(listener.close)
-    serving = application_of(config, store, apps, Inspector(machine))
+    rest = rest_of(config, store, apps, Inspector(machine, loop.waiting.wait))
+    environ = {"wsgi.url_scheme": config.scheme}
+    if rest.identity is not None:
+        beside = _listening("Identity", config.access.listen, lambda where: secure(_listen(config.access.listen)))
+        stack.callback(beside.close)
+        hub.spawn(wsgi.server, beside, rest.identity, environ=environ, log_output=False, keepalive=True, max_size=256)
     gc.collect()
     gc.freeze()
     loop.start()
     hub.spawn(follow, store)
-    hub.spawn(wsgi.server, listener, serving, log_output=False, keepalive=True, max_size=1024)
-    _announce(config, store)
+    hub.spawn(wsgi.server, listener, rest.application, environ=environ, log_output=False, keepalive=True, max_size=1024)
+    _announce(config, store, rest.password)
     return hub.Event()
 
 
@@ -108,15 +118,28 @@ def _recording(path: str | None, config: Config, rows: list[Any], stack: ExitSta
     return file
 
 
-def _openflow(where: str, loop: Loop) -> OpenFlowServer:
+def _secure(name: str, section: str, files: Tls | None) -> Callable[[Any], Any]:
+    """What puts TLS under a listener, if it shall have any."""
+    if files is None:
+        return lambda listener: listener
+    try:
+        context = tls.context(*files)
+    except tls.Unusable as error:
+        raise CannotStart(f"[{section}] {error}") from None
+    return lambda listener: tls.Listener(listener, context, name)
+
+
+def _openflow(where: str, loop: Loop, config: Config) -> OpenFlowServer:
     reactive = frozenset(table.id for table in LAYOUT.tables("INT") if table.reactive)
-    server = OpenFlowServer(where, loop.emit, reactive)
+    secure = _secure("OpenFlow", "openflow", config.openflow_tls)
+    server = OpenFlowServer(where, loop.emit, reactive, secure)
     server.start()
     return server
 
 
-def _ovsdb(where: str, loop: Loop) -> OvsdbServer:
-    server = OvsdbServer(where, loop.emit, logging.getLogger("patchbay.ovsdb"))
+def _ovsdb(where: str, loop: Loop, config: Config) -> OvsdbServer:
+    secure = _secure("OVSDB", "ovsdb", config.ovsdb_tls)
+    server = OvsdbServer(where, loop.emit, logging.getLogger("patchbay.ovsdb"), secure=secure)
     server.start()
     return server
 
@@ -133,6 +156,18 @@ def _listening(name: str, address: Any, start: Any) -> Any:
         raise CannotStart(f"{name} can't listen on {address}: {os.strerror(error.errno or 0)}") from None
 
 
+def _about_identity(config: Config, password: str) -> str:
+    match config.access.strategy:
+        case "builtin":
+            text = f"  Identity  {config.scheme}://{config.access.listen}/v3\n"
+            first = f"            user admin, project admin, password {password} (this is shown only once)\n"
+            return text + (first if password else "")
+        case "keystone":
+            return "            tokens are checked by [keystone_authtoken]\n"
+        case _:
+            return "            WITHOUT AUTHENTICATION: see [api] auth_strategy\n"
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
@@ -140,20 +175,22 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _announce(config: Config, store: Store) -> None:
+def _announce(config: Config, store: Store, password: str) -> None:
     """One screen: what listens where, and how a host joins."""
-    if not _is_loopback(config.rest.host):
+    if config.access.strategy == "none" and not _is_loopback(config.rest.host):
         LOG.warning("REST listens on %s WITHOUT AUTHENTICATION: whoever reaches it rules the network", config.rest)
     host = config.ovsdb.host if config.ovsdb.host not in ("", "0.0.0.0", "::") else "CONTROLLER"
+    openflow, ovsdb = ("ssl" if files else "tcp" for files in (config.openflow_tls, config.ovsdb_tls))
+    certificates = "  ovs-vsctl set-ssl KEY CERTIFICATE CA_CERTIFICATE\n" if "ssl" in (openflow, ovsdb) else ""
     print(
         f"""Patchbay is running (revision {store.revision}, {store.name})
-  REST      http://{config.rest}/v2.0/
-  OpenFlow  tcp:{config.openflow}
-  OVSDB     tcp:{config.ovsdb}
+  REST      {config.scheme}://{config.rest}/v2.0/
+{_about_identity(config, password)}  OpenFlow  {openflow}:{config.openflow}
+  OVSDB     {ovsdb}:{config.ovsdb}
 To join a host, run there (local_ip: its tunnel address; bridge_mappings: only for VLAN and flat networks):
   ovs-vsctl set Open_vSwitch . external_ids:hostname=$(hostname) \\
       external_ids:local_ip=ADDRESS external_ids:bridge_mappings=physnet1:br-eth1
-  ovs-vsctl set-manager tcp:{host}:{config.ovsdb.port}
+{certificates}  ovs-vsctl set-manager {ovsdb}:{host}:{config.ovsdb.port}
 To look inside: patchbay hosts | ports | switches | flows SWITCH | explain SWITCH FLOW""",
         flush=True,
     )

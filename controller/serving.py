@@ -8,27 +8,68 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
+import eventlet
+import eventlet.tpool
 from os_ken.lib import hub
 
+from controller import identity
 from controller.config import Config
 from controller.core.app import App
 from controller.io.store import Store, Unavailable
+from rest.identity.passwords import Run
+from rest.identity.wsgi import mounted
 from rest.wsgi import Application, application
 
 LOG = logging.getLogger("patchbay")
 
+HASHING = 4
+"""Passwords checked at once at most: each takes 64 MiB while it is."""
 FOLLOW = 0.05
 """Seconds between two looks at what other processes have written: well below what a person, or a guest that boots,
 would notice, and twenty small statements a second."""
 
 
-def application_of(config: Config, store: Store, apps: Iterable[App], inspector: Any = None) -> Application:
-    """The API as the configuration wants it, over a store.  Without an inspector `/patchbay/v1` is not in it."""
-    return application(
-        store, config.settings, inspector, apps=apps, unavailable=Unavailable, body_limit=config.max_body_size
+class Rest(NamedTuple):
+    """The API, the built-in identity service alone (if there is one), and the password of the user admin when this
+    start has made both, to be shown once."""
+
+    application: Application
+    identity: Application | None
+    password: str
+
+
+def rest_of(config: Config, store: Store, apps: Iterable[App], inspector: Any = None) -> Rest:
+    """The API as the configuration wants it, over a store.  Without an inspector `/patchbay/v1` is not in it.  Raises
+    ConfigError, PolicyError and what the store raises."""
+    apps = tuple(apps)
+    rules = [rule for feature in apps for rule in feature.policies]
+    access = identity.access(config, store, rules, scheme=config.scheme, run=_in_a_thread())
+    serving = application(
+        store,
+        config.settings,
+        inspector,
+        apps=apps,
+        authenticate=access.authenticate,
+        policy=access.policy,
+        unavailable=Unavailable,
+        body_limit=config.max_body_size,
     )
+    if access.identity is not None:
+        serving = mounted(identity.MOUNT, access.identity, serving)
+    return Rest(serving, access.identity, access.password)
+
+
+def _in_a_thread() -> Run:
+    """What has work done in a thread of its own, a few at a time, while everybody else gets on."""
+    places = eventlet.semaphore.Semaphore(HASHING)
+
+    def run(work: Callable[[], Any]) -> Any:
+        with places:
+            return eventlet.tpool.execute(work)
+
+    return run
 
 
 def follow(store: Store) -> None:

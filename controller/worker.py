@@ -17,11 +17,13 @@ import eventlet  # isort: skip
 from eventlet import wsgi
 from os_ken.lib import hub
 
-from controller.config import Config
+from controller.config import Config, ConfigError
 from controller.core import app
 from controller.forward import Forward
-from controller.io.store import Store, StoreError
-from controller.serving import application_of, follow
+from controller.io import tls
+from controller.io.store import Store, StoreError, Unavailable
+from controller.serving import follow, rest_of
+from rest.policy import PolicyError
 from rest.wsgi import Application
 
 LAST = 5.0
@@ -37,10 +39,12 @@ def work(config: Config, listener: socket.socket, parent: int, ready: int) -> in
     apps = app.load()
     try:
         store = Store(config.database, config.settings)
-    except StoreError as error:
+        secure = tls.context(*config.rest_tls) if config.rest_tls else None
+        certificate = config.rest_tls.certificate if config.rest_tls else None
+        serving = Counted(Forward(rest_of(config, store, apps).application, config.controller, certificate))
+    except (ConfigError, PolicyError, StoreError, Unavailable, tls.Unusable) as error:
         print(f"patchbay: {error}", file=sys.stderr)
         return 2
-    serving = Counted(Forward(application_of(config, store, apps), config.controller))
     ended = hub.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
@@ -48,7 +52,10 @@ def work(config: Config, listener: socket.socket, parent: int, ready: int) -> in
     gc.freeze()
     hub.spawn(follow, store)
     hub.spawn(_wait_for_end, parent, ended)
-    server = hub.spawn(_serve, eventlet.greenio.GreenSocket(listener), serving)
+    accepting = eventlet.greenio.GreenSocket(listener)
+    if secure is not None:
+        accepting = tls.Listener(accepting, secure, "REST")
+    server = hub.spawn(_serve, accepting, serving, {"wsgi.url_scheme": config.scheme})
     os.write(ready, b".")
     ended.wait()
     hub.kill(server)
@@ -57,8 +64,8 @@ def work(config: Config, listener: socket.socket, parent: int, ready: int) -> in
     return 0
 
 
-def _serve(listener: Any, serving: Any) -> None:
-    wsgi.server(listener, serving, log_output=False, keepalive=True, max_size=1024)
+def _serve(listener: Any, serving: Any, environ: dict[str, str]) -> None:
+    wsgi.server(listener, serving, environ=environ, log_output=False, keepalive=True, max_size=1024)
 
 
 class Counted:

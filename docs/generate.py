@@ -132,6 +132,17 @@ Read only, JSON, not part of Neutron's API; what `patchbay hosts`, `ports`, `swi
 | `/patchbay/v1/switches` | every bridge that is programmed |
 | `/patchbay/v1/switches/SWITCH/flows` | the flows that a switch shall have |
 | `/patchbay/v1/switches/SWITCH/flows/FLOW/explain` | why a flow is there |
+
+## Waiting: /v2.0/convergence
+
+`GET /v2.0/convergence` says which switches have acknowledged a revision of the store; `patchbay wait` asks it.  See
+[operations.md](../operations.md#waiting-until-a-change-is-everywhere).
+
+| parameter | meaning | if left out |
+| --- | --- | --- |
+| `revision` | the revision, as a write's answer says it | the newest one |
+| `wait` | seconds (0 to 60) that the answer may be held back | 0 |
+| `connected` | `true`: switches that are away are left out of account | `false` |
 """
 
 

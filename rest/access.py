@@ -11,10 +11,11 @@ from controller.core.net import Net
 from controller.core.plans import sharing
 from controller.core.plans.refusals import not_found
 from controller.core.resource import Resource
+from controller.core.resource_set import ResourceSet
 from controller.core.row import key_of
 from rest.errors import ApiError
-from rest.target import Target, of_row
-from rest.views import NOTHING, View
+from rest.target import Target
+from rest.views import NOTHING, View, Views
 
 
 class Policy(Protocol):
@@ -23,6 +24,7 @@ class Policy(Protocol):
     def allows(self, rule: str, caller: Caller, target: Mapping[str, Any]) -> bool: ...
     def always(self, rule: str, caller: Caller) -> bool: ...
     def has(self, rule: str) -> bool: ...
+    def register(self, defaults: Iterable[Any]) -> None: ...
 
 
 class Unlimited:
@@ -37,13 +39,18 @@ class Unlimited:
     def has(self, rule: str) -> bool:
         return False
 
+    def register(self, defaults: Iterable[Any]) -> None:
+        """No rule limits anybody."""
+
 
 class Access:
     """The rules' names are Neutron's: `get_port`, `create_network:shared`, `update_port:binding:host_id`."""
 
-    def __init__(self, policy: Policy, net: Net) -> None:
+    def __init__(self, policy: Policy, net: Net, resources: ResourceSet, views: Views) -> None:
         self._policy = policy
         self._net = net
+        self._resources = resources
+        self._views = views
         self._shown: dict[str, tuple[str, ...]] = {}
 
     # -- reading ------------------------------------------------------------------------------------------------------
@@ -60,8 +67,17 @@ class Access:
         return self._policy.always(rule, caller) or self._allows(rule, caller, resource, view)
 
     def _allows(self, rule: str, caller: Caller, resource: Resource, view: View) -> bool:
-        target = of_row(self._net, resource, view.row, view.value, caller.project_id)
-        return self._policy.allows(rule, caller, target)
+        return self._policy.allows(rule, caller, self._target(caller, resource, view.value))
+
+    def _target(self, caller: Caller, resource: Resource, values: Mapping[str, Any]) -> Target:
+        def shared(key: Any) -> bool:
+            return key is not None and sharing.shared(self._net, key, caller.project_id)
+
+        return Target(resource, values, self._look_up, shared)
+
+    def _look_up(self, row_type: type, key: Any) -> Mapping[str, Any] | None:
+        resource, row = self._resources.of(row_type), self._net.get(row_type, key)
+        return None if resource is None or row is None else self._views.view(resource, row).value
 
     def hidden(self, caller: Caller, resource: Resource, view: View) -> frozenset[str]:
         """The attributes of a row that the caller may not see."""
@@ -96,9 +112,19 @@ class Access:
     def require_create(self, caller: Caller, resource: Resource, values: Mapping[str, Any], given: Any) -> None:
         """Refuse (403) what the caller may not make.  `values`, and `given` (what it set explicitly), by name on
         the wire."""
-        target = Target(self._net, resource, values, caller.project_id)
-        rules = self._rules("create", resource, given)
-        self._require(caller, target, rules)
+        self._require_known(caller, resource, values)
+        self._require(caller, self._target(caller, resource, values), self._rules("create", resource, given))
+
+    def _require_known(self, caller: Caller, resource: Resource, values: Mapping[str, Any]) -> None:
+        """What a new row refers to must be there for the caller, before anything is said about what it may do."""
+        for wire, slot in resource.attributes.items():
+            refers, key = slot.attribute.refers, values.get(wire)
+            shown = None if refers is None else self._resources.of(refers)
+            if refers is None or shown is None or not isinstance(key, str):
+                continue
+            row = self._net.get(refers, key)
+            if row is None or not self.may_see(caller, shown, self._views.view(shown, row)):
+                raise not_found(refers, key)
 
     def require_row(self, caller: Caller, resource: Resource, view: View, verb: str, given: Any = ()) -> None:
         """Refuse what the caller may not do with a row: as if it were not there where it may not see it, else 403.
@@ -107,7 +133,7 @@ class Access:
         """
         if not self.may_see(caller, resource, view):
             raise not_found(resource.row_type, key_of(view.row))
-        target = of_row(self._net, resource, view.row, view.value, caller.project_id)
+        target = self._target(caller, resource, view.value)
         self._require(caller, target, self._rules(verb, resource, given))
 
     def require(self, caller: Caller, rule: str, target: Mapping[str, Any]) -> None:

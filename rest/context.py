@@ -14,7 +14,7 @@ from controller.core.plan import Draft, Plan
 from controller.core.resource import Extension
 from controller.core.resource_set import ResourceSet
 from controller.core.settings import Settings
-from rest.access import Access
+from rest.access import Access, Policy
 from rest.views import Views
 
 
@@ -43,6 +43,7 @@ class Inspector(Protocol):
     def flows(self, switch: str) -> Any: ...
     def explain(self, switch: str, flow: str) -> Any: ...
     def status(self) -> Any: ...
+    def convergence(self, revision: int, wait: float, connected: bool) -> dict[str, Any]: ...
 
 
 class Answer(NamedTuple):
@@ -75,14 +76,16 @@ class Context:
     store: Store
     settings: Settings
     resources: ResourceSet
-    access: Access
+    policy: Policy
     extensions: tuple[Extension, ...]
     inspector: Inspector | None = None
     body_limit: int = 1024 * 1024
     views: Views = field(init=False)
+    access: Access = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "views", Views(self.store.net, self.resources))
+        object.__setattr__(self, "access", Access(self.policy, self.store.net, self.resources, self.views))
         self.store.subscribe(self.views.forget)
 
     @property

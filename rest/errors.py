@@ -18,6 +18,10 @@ class ApiError(Exception):
         self.message = message
         self.headers = headers
 
+    def document(self) -> dict[str, object]:
+        """The body of the answer."""
+        return {"NeutronError": {"type": self.type, "message": self.message, "detail": ""}}
+
 
 def from_refusal(refusal: Refusal) -> ApiError:
     return ApiError(refusal.status, refusal.type, refusal.message)
@@ -43,7 +47,3 @@ def too_large(limit: int) -> ApiError:
 
 def unavailable(reason: str, retry_after: int) -> ApiError:
     return ApiError(503, "ServiceUnavailable", reason, {"Retry-After": str(retry_after)})
-
-
-def document(error: ApiError) -> dict[str, object]:
-    return {"NeutronError": {"type": error.type, "message": error.message, "detail": ""}}

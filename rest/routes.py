@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from rest import collection, documents, errors, inspection, member
+from rest import collection, convergence, documents, errors, inspection, member, openapi
 from rest.context import Answer, Call, Context, Handler
 
 SPECIAL: dict[str, Handler] = {
+    "convergence": convergence.answer,
     "extensions": documents.extensions,
+    "openapi": openapi.answer,
 }
-"""Below `/v2.0`, what is no resource."""
+"""Below `/v2.0`, what is no resource (without the suffix `.json`, which every path may have)."""
 
 
 def answer(context: Context, call: Call, path: str) -> Answer:

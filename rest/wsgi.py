@@ -12,13 +12,14 @@ from webob import Request, Response
 from controller.core.app import App
 from controller.core.caller import Caller
 from controller.core.plan import Refusal
-from controller.core.plans import checks
 from controller.core.resources import declare
 from controller.core.settings import Settings
 from rest import errors, routes
-from rest.access import Access, Policy, Unlimited
+from rest.access import Policy, Unlimited
+from rest.auth import Trusting
 from rest.context import Answer, Call, Context, Inspector, Store
 from rest.extensions import EXTENSIONS
+from rest.policies.usual import usual_rules
 
 BODY_LIMIT = 1024 * 1024
 """Bytes that a request body may have."""
@@ -50,9 +51,11 @@ def application(
     """
     apps = tuple(apps)
     extensions = sorted({*EXTENSIONS, *(extension for app in apps for extension in app.extensions)})
-    resources, access = declare(settings, apps), Access(policy or Unlimited(), store.net)
-    context = Context(store, settings, resources, access, tuple(extensions), inspector, body_limit)
-    who = authenticate or _anybody
+    resources, policy = declare(settings, apps), policy or Unlimited()
+    policy.register([rule for app in apps for rule in app.policies])
+    policy.register(usual_rules(resources, policy.has))
+    context = Context(store, settings, resources, policy, tuple(extensions), inspector, body_limit)
+    who = authenticate or Trusting().authenticate
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = Request(environ)
@@ -79,19 +82,13 @@ def application(
     return answer
 
 
-def _anybody(environ: dict[str, Any]) -> Caller:
-    """Who asks, where nobody is asked: an administrator of the project that a header names."""
-    given = environ.get("HTTP_X_PROJECT_ID") or environ.get("HTTP_X_TENANT_ID") or ""
-    return Caller(project_id=checks.check("string", "project_id", given), is_admin=True)
-
-
 def _path(environ: dict[str, Any]) -> str:
     """The path as the client wrote it, in UTF-8 (a byte that isn't becomes U+FFFD)."""
     return str(environ.get("PATH_INFO", "")).encode("latin-1").decode("utf-8", "replace")
 
 
 def _error(error: errors.ApiError) -> tuple[Answer, dict[str, str]]:
-    return Answer(error.status, json.dumps(errors.document(error))), dict(error.headers)
+    return Answer(error.status, json.dumps(error.document())), dict(error.headers)
 
 
 def _response(answered: Answer, headers: dict[str, str]) -> Response:

@@ -5,6 +5,8 @@ Every method returns JSON-able data; an unknown name raises LookupError with a m
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from controller.core.flow import Flow
@@ -26,12 +28,19 @@ from controller.core.model import (
 from controller.core.pipeline import LAYOUT
 from controller.core.text import format_flow
 
+Wait = Callable[[Callable[[], bool], float], None]
+"""`wait(reached, seconds)` returns when `reached()` is true, or the time is over."""
+DONE, PENDING, AWAY, REFUSED = "done", "pending", "away", "refused"
+"""How it stands with a switch and a revision: it has all its flows; some are under way, or wait for what is; it is not
+connected, so what it holds is not known; it has all its flows but some that it refuses (`faults` says which)."""
+
 
 class Inspector:
-    """Reads a machine; never changes it."""
+    """Reads a machine; never changes it.  `wait` is how to let others work meanwhile; without it nothing waits."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, wait: Wait | None = None) -> None:
         self._machine = machine
+        self._wait = wait
 
     def status(self) -> dict[str, Any]:
         machine = self._machine
@@ -92,6 +101,43 @@ class Inspector:
                 }
             )
         return found
+
+    def convergence(self, revision: int, wait: float = 0.0, connected: bool = False) -> dict[str, Any]:
+        """Whether all switches (or those that are connected) have acknowledged a revision of the store, and those of
+        them that have not (DONE ones are only counted).  Waits for it, `wait` seconds at most.
+
+        `known` tells whether the controller has taken the revision in.  A refused flow keeps nobody waiting.
+        """
+        convergence = self._machine.convergence
+        if wait and self._wait is not None:
+            self._wait(lambda: convergence.converged(revision, connected), wait)
+        found = list(self._acknowledgements(revision))
+        counts = Counter(switch["state"] for switch in found)
+        return {
+            "revision": revision,
+            "known": revision <= convergence.revision,
+            "converged": convergence.converged(revision, connected),
+            "counts": {state: counts[state] for state in (DONE, PENDING, AWAY, REFUSED)},
+            "switches": [switch for switch in found if switch["state"] != DONE],
+        }
+
+    def _acknowledgements(self, revision: int) -> Iterator[dict[str, Any]]:
+        for host in sorted(self._machine.net.all(Host), key=lambda host: host.name):
+            for name, dpid in host.bridges:
+                yield {
+                    "name": f"{host.name}/{name}",
+                    "dpid": f"{dpid:016x}",
+                    "acknowledged": self._machine.convergence.acknowledged(dpid),
+                    "state": self._state(dpid, revision),
+                }
+
+    def _state(self, dpid: int, revision: int) -> str:
+        convergence, ledger = self._machine.convergence, self._machine.ledgers.get(dpid)
+        if convergence.away(dpid):
+            return AWAY
+        if convergence.acknowledged(dpid) < revision:
+            return PENDING
+        return REFUSED if ledger is not None and ledger.refused else DONE
 
     def ports(self) -> list[dict[str, Any]]:
         """Every port: where it was found, and what is wrong with it if anything is."""

@@ -305,6 +305,11 @@ class Ledger:
         return self.sent + 1 if len(self.refused) < HANDFUL else UNKNOWN
 
     @property
+    def answered(self) -> int:
+        """The serial up to which the switch has answered: bundles are carried out in their order."""
+        return self._in_flight[0].serial - 1 if self._in_flight else self.sent
+
+    @property
     def settled(self) -> bool:
         """Whether the switch has answered all that was sent."""
         return not self._in_flight

@@ -14,6 +14,7 @@ from controller.core import events as e
 from controller.core.app import FLOWS, App, renderers
 from controller.core.bindings import Bindings
 from controller.core.contests import Contests
+from controller.core.convergence import Convergence
 from controller.core.effects import Effect, Observe, PacketOut, Propose, Read
 from controller.core.engine import Delta, Engine, Unit
 from controller.core.faults import Faults, shown_on
@@ -36,13 +37,18 @@ OURS = ("int-", "phy-", "pb-")
 
 
 class Machine:
-    """`net` starts as the stored rows; everything else is observed or follows.
+    """`net` starts as the stored rows, which are those of `revision`; everything else is observed or follows.
 
     `digest` is the encoder's: what an installed flow must read as (see Ledger).
     """
 
     def __init__(
-        self, apps: Iterable[App], settings: Settings, rows: Iterable[Any] = (), digest: Digest | None = None
+        self,
+        apps: Iterable[App],
+        settings: Settings,
+        rows: Iterable[Any] = (),
+        digest: Digest | None = None,
+        revision: int = 0,
     ) -> None:
         self.apps = tuple(apps)
         self.settings = settings
@@ -55,7 +61,8 @@ class Machine:
         self.wants = OvsdbWants()
         self.faults = Faults()
         self.bindings = Bindings(self.faults)
-        self.revision = 0
+        self.convergence = Convergence(revision)
+        self.revision = revision
         self._changes: list[Change] = []
         self._effects: list[Effect] = []
         self._again: dict[int, None] = {}
@@ -108,9 +115,11 @@ class Machine:
             self._route(delta)
         for unit in faulty:
             self._mark(unit, unit.id, unit.fault)
-        for dpid in self._due(deltas):
+        due = self._due(deltas)
+        for dpid in due:
             self._contend(dpid)
             self._flush(dpid)
+        self.convergence.follow(self.net, changes, due, self.ledgers, self.revision)
         self._effects.extend(self.wants.flush())
         self._effects.extend(self.bindings.follow(self.net, changes, self.ledgers, self._busy()))
 
@@ -211,6 +220,7 @@ class Machine:
 
     def _read(self, dpid: int, installed: Iterable[e.Installed]) -> None:
         """Note whether somebody else's default flow is there, and compare at this step's end."""
+        self.convergence.read(dpid)
         lowest = [entry for entry in installed if not entry.priority and not entry.table]
         foreign = any(not entry.match and not is_ours(entry.cookie) for entry in lowest)
         known = self.net.get(ForeignDefault, dpid)
@@ -257,6 +267,7 @@ class Machine:
         """A refused flow is a fault of its object; the rest of its bundle is sent again without it."""
         ledger = self._ledger(event.dpid)
         flow = ledger.refuse(event.serial, event.cookie)
+        self.convergence.refused(event.dpid)
         if flow is None:
             self._rereads.want([event.dpid])
             return

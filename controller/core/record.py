@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, TextIO
 
 from controller.core import events, model
 from controller.core.net import Change
-from controller.core.row import KINDS
+from controller.core.row import KINDS, is_private
 from controller.core.settings import HostSettings, Settings
 
 _NAMED = {
@@ -29,7 +29,11 @@ class RecordError(ValueError):
 
 
 def write_event(file: TextIO, event: Any) -> None:
-    """Append an event (or a starting row) to a recording."""
+    """Append an event (or a starting row) to a recording.  Private rows (accounts) are left out."""
+    if is_private(type(event)):
+        return
+    if isinstance(event, events.Changed):
+        event = replace(event, changes=tuple(change for change in event.changes if not is_private(change.row_type)))
     file.write(json.dumps(_plain(event), separators=(",", ":")) + "\n")
 
 

@@ -83,6 +83,7 @@ class Kind:
     attributes: tuple[tuple[str, Attribute], ...]
     extends: tuple[type, ...]
     absent: str
+    private: bool
 
 
 KINDS: dict[str, type] = {}
@@ -141,12 +142,14 @@ def row(
     store: bool = False,
     extends: type | tuple[type, ...] = (),
     absent: str = "",
+    private: bool = False,
 ) -> Callable[[type], type]:
     """Make a frozen row class.  `store=True`: a *configured* row, kept in SQL; otherwise it lives in memory only.
 
     A row that `extends` other classes is a *side row*: its key is that of its owner, its attributes are shown as the
     owner's, and it goes with it.  An owner without one has the side row's defaults, so all other fields need one.
-    `absent` is what is told of a key that no row has, with {} for the key.
+    `absent` is what is told of a key that no row has, with {} for the key.  A `private` row stays between the store and
+    identity: recordings leave it out.
     """
     names = (key,) if isinstance(key, str) else tuple(key)
     owners = (extends,) if isinstance(extends, type) else tuple(extends)
@@ -166,6 +169,7 @@ def row(
             attributes=tuple((f.name, f.metadata["attr"]) for f in declared if "attr" in f.metadata),
             extends=owners,
             absent=absent or f"{made.__name__} {{}} could not be found.",
+            private=private,
         )
         KINDS[made.__name__] = made
         for owner in owners:
@@ -173,6 +177,12 @@ def row(
         return cast(type, made)
 
     return decorate
+
+
+def is_private(cls: type) -> bool:
+    """Whether it is a row class whose rows recordings leave out."""
+    kind: Kind | None = getattr(cls, "ROW", None)
+    return kind is not None and kind.private
 
 
 def changes_flows(old: Any, new: Any) -> bool:

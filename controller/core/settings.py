@@ -33,5 +33,11 @@ class Settings:
     idle_timeout: int = 300
     punt_rate: int = 100
     openflow_port: int = 6653
+    openflow_tls: bool = False
     hosts: tuple[HostSettings, ...] = ()
     quotas: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def openflow_target(self) -> str:
+        """The controller of a bridge; AUTO stands for the address at which its host reached us."""
+        return f"{'ssl' if self.openflow_tls else 'tcp'}:AUTO:{self.openflow_port}"

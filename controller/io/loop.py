@@ -25,6 +25,7 @@ from controller.core.plan import Draft, Refusal
 from controller.core.plans import wiring
 from controller.core.record import write_event
 from controller.io.queue import Queue
+from controller.io.waiting import Waiting
 
 LOG = logging.getLogger("patchbay.loop")
 
@@ -69,6 +70,7 @@ class Loop:
         self.openflow: OpenFlow | None = None
         self.ovsdb: Ovsdb | None = None
         self.steps = 0
+        self.waiting = Waiting()
         self._store = store
         self._unavailable = unavailable
         self._record = record
@@ -130,6 +132,7 @@ class Loop:
                     self.openflow.taken_in(event)
         for effect in effects:
             self.carry_out(effect)
+        self.waiting.stepped()
 
     def carry_out(self, effect: Effect) -> None:
         """Hand an effect to the edge that it is for, or to the store's writer."""

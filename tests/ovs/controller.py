@@ -15,6 +15,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -34,7 +35,10 @@ _NUMBERS = itertools.count(1)
 
 
 class Controller:
-    """`ini` holds sections of the configuration, which go before the database and the addresses chosen here."""
+    """`ini` holds sections of the configuration, which go before the database and the addresses chosen here.
+
+    `ca` is the certificate that REST over TLS is verified with.
+    """
 
     def __init__(self, directory: Path, ini: Mapping[str, Mapping[str, object]] | None = None) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -42,6 +46,7 @@ class Controller:
         pid = os.getpid()
         self.address = f"127.{next(_NUMBERS) % 250 + 1}.{pid >> 8 & 255}.{pid & 255}"
         self.ports = {name: free_port(self.address) for name in ("api", "openflow", "ovsdb")}
+        self.ca = ""
         self.config = directory / "patchbay.ini"
         self.configure(ini or {})
         self._process: subprocess.Popen[bytes] | None = None
@@ -54,6 +59,7 @@ class Controller:
         }
         for name, options in ini.items():
             sections.setdefault(name, {}).update(options)
+        self._secure = {name for name, options in sections.items() if "tls_certificate" in options}
         lines = [
             f"[{name}]\n" + "".join(f"{k} = {v}\n" for k, v in values.items()) for name, values in sections.items()
         ]
@@ -139,7 +145,12 @@ class Controller:
 
     @property
     def url(self) -> str:
-        return f"http://{self.address}:{self.ports['api']}"
+        scheme = "https" if "api" in self._secure else "http"
+        return f"{scheme}://{self.address}:{self.ports['api']}"
+
+    @property
+    def _trust(self) -> ssl.SSLContext | None:
+        return ssl.create_default_context(cafile=self.ca) if "api" in self._secure else None
 
     def rest(self, method: str, path: str, body: Any = None) -> Any:
         """A request that must succeed; the result is the answer's JSON (None when it has none)."""
@@ -147,7 +158,7 @@ class Controller:
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(self.url + path, data=data, method=method, headers=headers)
         try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE, context=self._trust) as answer:
                 text = answer.read()
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{method} {path}: {error.code}: {error.read()!r}") from None
@@ -177,13 +188,17 @@ class Controller:
 
     # -- hosts --------------------------------------------------------------------------------------------------------
 
+    def target(self, name: str) -> str:
+        """Where an Open vSwitch finds a listener ("openflow", "ovsdb"), in its own words."""
+        return f"{'ssl' if name in self._secure else 'tcp'}:{self.address}:{self.ports[name]}"
+
     def join(self, host: Sandbox, name: str, local_ip: str = "", **external_ids: str) -> None:
         """Have a host join as an operator would, and wait until its integration bridge is programmed."""
         ids = {"hostname": name, "local_ip": local_ip, "datapath_type": "dummy", **external_ids}
         host.vsctl(
             "set", "Open_vSwitch", ".", *(f'external_ids:{key}="{value}"' for key, value in ids.items() if value)
         )
-        host.vsctl("--no-wait", "set-manager", f"tcp:{self.address}:{self.ports['ovsdb']}")
+        host.vsctl("--no-wait", "set-manager", self.target("ovsdb"))
         self.wait(lambda: self.settled(name), f"{name} to be programmed")
 
     def settled(self, name: str, *bridges: str) -> bool:

@@ -81,6 +81,9 @@ class Sandbox:
             str(self.directory / "conf.db"),
             f"--remote=p{self.database}",
             "--remote=db:Open_vSwitch,Open_vSwitch,manager_options",
+            "--private-key=db:Open_vSwitch,SSL,private_key",
+            "--certificate=db:Open_vSwitch,SSL,certificate",
+            "--ca-cert=db:Open_vSwitch,SSL,ca_cert",
         )
         self.wait(lambda: listens(self.directory / "db.sock"), "ovsdb-server's socket", alive="ovsdb-server")
 

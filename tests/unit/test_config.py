@@ -14,7 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.config import HOST_OPTIONS, OVERRIDES, SECTIONS, Config, ConfigError, load, sample
-from controller.config_types import Address, address, base_mac, dpids, ip_address, mappings, tunnel_ranges, vlan_ranges
+from controller.config_tls import Tls
+from controller.config_types import (
+    Address,
+    address,
+    base_mac,
+    dpids,
+    ip_address,
+    mappings,
+    tunnel_ranges,
+    vlan_ranges,
+)
 from controller.core.settings import HostSettings, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -120,7 +130,17 @@ def test_the_command_line_goes_before_the_file(ini: Write) -> None:
     assert config.ovsdb == Address("10.0.0.1", 2)
     assert config.openflow == Address("h", 5)
     assert config.settings.openflow_port == 5
+    assert config.settings.openflow_target == "tcp:AUTO:5"
     assert (config.database, config.log_level) == ("sqlite://", "ERROR")
+
+
+def test_a_listener_whose_files_are_given_speaks_tls(ini: Write) -> None:
+    files = "tls_certificate = /c.pem\ntls_key = /k.pem\n"
+    config = load(ini(f"[api]\n{files}[openflow]\n{files}tls_ca = ca.pem\n"), {})
+    assert config.rest_tls == Tls("/c.pem", "/k.pem")
+    assert config.openflow_tls == Tls("/c.pem", "/k.pem", "ca.pem")
+    assert config.ovsdb_tls is None
+    assert config.settings.openflow_target == "ssl:AUTO:6653"
 
 
 def test_neither_arguments_nor_environment_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,6 +181,10 @@ BAD = [
     ("[DEFAULT]\nlog_level = LOUD", "[DEFAULT] log_level: 'LOUD' is not one of DEBUG, INFO, WARNING, ERROR"),
     ("[DEFAULT]\nglobal_physnet_mtu = 67", "global_physnet_mtu: '67' is not a number of bytes from 68"),
     ("[database]\nconnection =", "[database] connection: it can't be empty"),
+    ("[api]\ntls_key = /k.pem", "[api] tls_certificate: it must be set when tls_key is"),
+    ("[ovsdb]\ntls_certificate = c\ntls_key = k", "[ovsdb] tls_ca: it must be set when tls_certificate is"),
+    ("[openflow]\ntls_ca = /ca.pem", "[openflow] tls_certificate: it must be set when tls_ca is"),
+    ("[api]\ntls_ca = /ca.pem", "[api] tls_ca: unknown option; there are listen, max_body_size, tls_certificate"),
     ("[host:a]\ndpids = x", "[host:a] dpids: 'x' is not a datapath id"),
     ("[host:a]\ndpids = 0x0", "[host:a] dpids: '0x0': no bridge has the datapath id 0"),
     ("[host:a]\ndpids = 0x7,7", "[host:a] dpids: the datapath id 7 is there twice"),

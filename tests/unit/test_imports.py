@@ -74,15 +74,17 @@ EDGES = {
     "store": {"sqlalchemy", "alembic"},
     "openflow": {"os_ken", "eventlet"},
     "ovsdb": {"ovsdbapp", "ovs", "eventlet"},
+    "tls": {"eventlet"},
 }
-"""Each edge and its library (os-ken and the OVSDB client wait through eventlet)."""
+"""Each edge and its library (os-ken and the OVSDB client wait through eventlet).  TLS is handed to the others by
+whoever puts them together."""
 
 THIRD_PARTY = {
     "controller/core": {"netaddr"},
     "apps": {"netaddr", "os_ken"},
-    "rest": {"netaddr", "webob"},
+    "rest": {"netaddr", "webob", "oslo_config", "oslo_policy", "cryptography", "argon2"},
 }
-"""What a layer may import that is neither the standard library nor ours."""
+"""What a layer may import that is neither the standard library nor ours (REST: policy, tokens and passwords)."""
 
 OURS = {"controller", "apps", "rest"}
 

@@ -294,7 +294,7 @@ class World:
 
     def restart(self) -> World:
         """kill -9 and a new controller: it has the stored rows, and nobody is connected to it."""
-        self.machine = Machine(self.apps, self.settings, self.store.rows())
+        self.machine = Machine(self.apps, self.settings, self.store.rows(), revision=self.store.revision)
         self.events, self.mods = [], []
         self._connected.clear()
         self._told.clear()

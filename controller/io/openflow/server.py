@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 os.environ.setdefault("OSKEN_HUB_TYPE", "eventlet")
 
@@ -80,9 +81,16 @@ class Connection:
 
 
 class OpenFlowServer:
-    """Accepts bridges and carries effects to them.  `emit` takes events; `reactive` are tables read with matches."""
+    """Accepts bridges and carries effects to them.  `emit` takes events; `reactive` are tables read with matches;
+    `secure` puts TLS under the listener, when there shall be any."""
 
-    def __init__(self, address: str, emit: Callable[[Event], None], reactive: frozenset[int]) -> None:
+    def __init__(
+        self,
+        address: str,
+        emit: Callable[[Event], None],
+        reactive: frozenset[int],
+        secure: Callable[[Any], Any] = lambda listener: listener,
+    ) -> None:
         self._emit = emit
         self._reactive = reactive
         self._switches: dict[int, Connection] = {}
@@ -93,7 +101,7 @@ class OpenFlowServer:
         host, _, port = address.rpartition(":")
         host = host.strip("[]")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = eventlet.listen((host, int(port)), family=family, backlog=1024)
+        self._listener = secure(eventlet.listen((host, int(port)), family=family, backlog=1024))
 
     @property
     def address(self) -> tuple[str, int]:
@@ -194,7 +202,7 @@ class OpenFlowServer:
                 connection.wake.clear()
                 queue, connection.queue = connection.queue, []
                 for part in queue:
-                    connection.sock.sendall(part)
+                    connection.sock.sendall(memoryview(part))  # what is left of it is cut off without a copy
                     connection.queued -= len(part)
         except OSError as error:
             connection.close(str(error))

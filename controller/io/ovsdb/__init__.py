@@ -1,4 +1,5 @@
-"""The OVSDB edge (RFC 7047): hosts dial in with `ovs-vsctl set-manager tcp:CONTROLLER:6640` and are watched and set up.
+"""The OVSDB edge (RFC 7047): hosts dial in with `ovs-vsctl set-manager tcp:CONTROLLER:6640` (or ssl:) and are watched
+and set up.
 
 wire: JSON-RPC messages.  link: one connection and its replica.  view: rows to events.  apply: operations to a
 transaction.  host: one host's greenlet.  server: the listener, and who is here.

@@ -26,8 +26,8 @@ from controller.core.effects import (
 from controller.io.ovsdb.link import HostIdl
 from controller.io.ovsdb.view import MARK, is_ours
 
-AUTO = "tcp:AUTO:"
-"""A controller target with this prefix is completed by the address at which the host reached us."""
+AUTO = ":AUTO:"
+"""In a controller target (tcp:AUTO:6653, ssl:AUTO:6653): the address at which the host reached us."""
 
 
 class Refused(Exception):
@@ -104,7 +104,7 @@ def ensure_bridge(txn: RowTransaction, wanted: EnsureBridge, here: str) -> None:
     if wanted.disable_in_band:
         put_keys(bridge, "other_config", {"disable-in-band": "true"})
     if wanted.controller:
-        target = wanted.controller.replace(AUTO, f"tcp:{here}:", 1)
+        target = wanted.controller.replace(AUTO, f":{here}:", 1)
         ensure_controller(txn, bridge, target, wanted.controller_type)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import time
 from collections import deque
 from collections.abc import Callable
@@ -28,7 +29,7 @@ DESCRIBING = {"Open_vSwitch", "Bridge", "Controller"}
 
 
 class HostConnection:
-    """Attributes others may read: `peer` ("tcp:IP:PORT"), `name` ("" until the host is up), `idl`."""
+    """Attributes others may read: `peer` ("tcp:IP:PORT" or "ssl:IP:PORT"), `name` ("" until the host is up), `idl`."""
 
     idl: HostIdl
 
@@ -41,12 +42,13 @@ class HostConnection:
         release: Callable[[HostConnection], None],
         probe: float,
     ) -> None:
-        self.peer = f"tcp:{endpoint(sock.getpeername())}"
+        self.peer = target(sock, sock.getpeername())
         self.name = ""
         self.timeout = 4 * probe
         self._peer_address = plain(sock.getpeername()[0])
         self._here = bracketed(sock.getsockname()[0])
-        self._stream = ovs.stream.Stream(sock, self.peer, 0)
+        # A read takes a whole TLS record (16 KiB, RFC 8446, 5.1): nothing waits decrypted where a poller can't see it.
+        self._stream = (ovs.stream.SSLStream if is_tls(sock) else ovs.stream.Stream)(sock, self.peer, 0)
         self._emit, self._log, self._claim, self._release = emit, log, claim, release
         self._probe = probe
         self._deadline = ovs.timeval.msec() + int(2000 * probe)
@@ -174,3 +176,12 @@ def bracketed(address: str) -> str:
 def endpoint(address: tuple[Any, ...]) -> str:
     """HOST:PORT of a socket's address."""
     return f"{bracketed(address[0])}:{address[1]}"
+
+
+def is_tls(sock: socket.socket) -> bool:
+    return isinstance(sock, ssl.SSLSocket)
+
+
+def target(sock: socket.socket, address: tuple[Any, ...]) -> str:
+    """An address at the other end of a connection, as OVS writes it: tcp:HOST:PORT or ssl:HOST:PORT."""
+    return f"{'ssl' if is_tls(sock) else 'tcp'}:{endpoint(address)}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from controller.core.effects import OvsdbOperation
 from controller.core.events import OvsdbDone
-from controller.io.ovsdb.host import HostConnection, endpoint
+from controller.io.ovsdb.host import HostConnection, endpoint, target
 from controller.io.ovsdb.link import ConnectionClosed
 
 BACKLOG = 1024
@@ -22,12 +22,20 @@ class OvsdbServer:
     """Watch and set up every host that dials in.
 
     `address` is "HOST:PORT" ("[HOST]:PORT" for IPv6, port 0: any); `emit` takes an event of core.events and does not
-    block; a host that is silent for `probe` seconds is probed, and dropped after as much again.  It runs under
-    `eventlet.monkey_patch()`: a connection is one greenlet, made as a thread.
+    block; a host that is silent for `probe` seconds is probed, and dropped after as much again; `secure` puts TLS under
+    the listener, when there shall be any.  It runs under `eventlet.monkey_patch()`: a connection is one greenlet, made
+    as a thread.
     """
 
-    def __init__(self, address: str, emit: Callable[[Any], None], log: logging.Logger, probe: float = 5.0) -> None:
-        self._wanted = address
+    def __init__(
+        self,
+        address: str,
+        emit: Callable[[Any], None],
+        log: logging.Logger,
+        probe: float = 5.0,
+        secure: Callable[[Any], Any] = lambda listener: listener,
+    ) -> None:
+        self._wanted, self._secure = address, secure
         self._emit, self._log, self._probe = emit, log, probe
         self._listener: socket.socket | None = None
         self._connections: set[HostConnection] = set()
@@ -45,7 +53,7 @@ class OvsdbServer:
             raise ValueError(f"OVSDB address {self._wanted!r} is not HOST:PORT")
         host = host.strip("[]")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, int(port)), family=family, backlog=BACKLOG)
+        self._listener = self._secure(socket.create_server((host, int(port)), family=family, backlog=BACKLOG))
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def stop(self) -> None:
@@ -82,7 +90,7 @@ class OvsdbServer:
                 connection = self._connection(sock)
             except OSError as error:  # the peer has gone already
                 sock.close()
-                self._log.warning("OVSDB connection of a host (tcp:%s) closed: %s", endpoint(address), error.strerror)
+                self._log.warning("OVSDB connection of a host (%s) closed: %s", target(sock, address), error.strerror)
                 continue
             self._connections.add(connection)
             threading.Thread(target=connection.run, daemon=True).start()

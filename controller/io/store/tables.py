@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, get_type_hints
 from sqlalchemy import Column, Connection, MetaData, Table, bindparam, select
 from sqlalchemy.sql import Executable
 
-import controller.core.model  # noqa: F401  (registers the core rows in KINDS)
+import controller.core.accounts
+import controller.core.model  # noqa: F401  (both register rows in KINDS)
 from controller.core.net import Change
 from controller.core.row import KINDS
 from controller.io.store.columns import Codec, Unstorable, codec
