@@ -86,6 +86,10 @@ SECTIONS: dict[str, tuple[cfg.Opt, ...]] = {
     "api": (
         _option("listen", "127.0.0.1:9696", types.address, "HOST:PORT of the REST API; *:PORT for all addresses."),
         _option(
+            "max_body_size", "1048576", types.number(1024, 2**30, "bytes"), "Longest accepted request body, in bytes."
+        ),
+        *(_option(*declared) for declared in (*config_tls.API, *config_access.API)),
+        _option(
             "workers_listen",
             "127.0.0.1:9697",
             types.address,
@@ -97,10 +101,6 @@ SECTIONS: dict[str, tuple[cfg.Opt, ...]] = {
             types.address,
             "HOST:PORT of the controller's own REST API, which `patchbay api` asks what only the controller knows.",
         ),
-        _option(
-            "max_body_size", "1048576", types.number(1024, 2**30, "bytes"), "Longest accepted request body, in bytes."
-        ),
-        *(_option(*declared) for declared in (*config_tls.API, *config_access.API)),
     ),
     "identity": tuple(_option(*declared) for declared in config_access.IDENTITY),
     "oslo_policy": tuple(_option(*declared) for declared in config_access.OSLO_POLICY),

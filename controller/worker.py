@@ -41,10 +41,13 @@ def work(config: Config, listener: socket.socket, parent: int, ready: int) -> in
         store = Store(config.database, config.settings)
         secure = tls.context(*config.rest_tls) if config.rest_tls else None
         certificate = config.rest_tls.certificate if config.rest_tls else None
-        serving = Counted(Forward(rest_of(config, store, apps).application, config.controller, certificate))
+        rest = rest_of(config, store, apps)
     except (ConfigError, PolicyError, StoreError, Unavailable, tls.Unusable) as error:
         print(f"patchbay: {error}", file=sys.stderr)
         return 2
+    serving = Counted(Forward(rest.application, config.controller, certificate))
+    if rest.password:
+        print(f"user admin, project admin, password {rest.password} (this is shown only once)", flush=True)
     ended = hub.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
