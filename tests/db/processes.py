@@ -31,6 +31,7 @@ connection = {url}
 [api]
 workers_listen = 127.0.0.1:{port}
 controller = {controller}
+{more}
 [ovs]
 network_vlan_ranges = physnet1:100:129
 tunnel_id_ranges = 1:30
@@ -72,13 +73,17 @@ class Client:
 class Processes:
     """`patchbay api` and its workers, until the `with` ends."""
 
-    def __init__(self, directory: Path, url: str, workers: int, controller: str = "127.0.0.1:1") -> None:
+    def __init__(
+        self, directory: Path, url: str, workers: int, controller: str = "127.0.0.1:1", more: str = "", **environ: str
+    ) -> None:
+        """`more` are further lines of the INI file's section [api]."""
         directory.mkdir(parents=True, exist_ok=True)
         self.port = free_port("127.0.0.1")
         self.config = directory / "api.ini"
-        self.config.write_text(INI.format(url=url, port=self.port, controller=controller))
+        self.config.write_text(INI.format(url=url, port=self.port, controller=controller, more=more))
         self._log = directory / "api.log"
         self._workers = workers
+        self._environ = {**os.environ, "PYTHONUNBUFFERED": "1", **environ}
 
     def __enter__(self) -> Self:
         self.launch()
@@ -96,7 +101,7 @@ class Processes:
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *command, "--config", str(self.config)],
                 cwd=ROOT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env=self._environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -120,6 +120,27 @@ def test_what_only_the_controller_knows_is_asked_of_it(tmp_path: Path, url: str)
             assert client("GET", "/v2.0/ports").status == 200
 
 
+def test_a_token_of_one_worker_is_good_at_all(tmp_path: Path, url: str) -> None:
+    """Identity is rows, too: whoever gave the token, the others know of it at once."""
+    user = {"name": "admin", "domain": {"id": "default"}, "password": "secret-enough"}
+    scope = {"project": {"name": "admin", "domain": {"id": "default"}}}
+    asked = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
+    with Processes(tmp_path, url, 3, more="auth_strategy = builtin", PATCHBAY_ADMIN_PASSWORD="secret-enough") as api:
+        clients = [api.client() for _ in range(8)]
+        assert {client("GET", "/v2.0/networks").status for client in clients} == {401}
+        given = clients[0]("POST", "/identity/v3/auth/tokens", asked)
+        assert given.status == 201, given
+        token = given.headers["X-Subject-Token"]
+        for client in clients:
+            made = client("POST", "/v2.0/networks", {"network": {}}, X_Auth_Token=token)
+            assert made.status == 201, made
+            path = f"/v2.0/networks/{made.body['network']['id']}"
+            assert {reader("GET", path, X_Auth_Token=token).status for reader in clients} == {200}
+        revoked = clients[1]("DELETE", "/identity/v3/auth/tokens", X_Auth_Token=token, X_Subject_Token=token)
+        assert revoked.status == 204, revoked
+        assert {client("GET", "/v2.0/networks", X_Auth_Token=token).status for client in clients} == {401}
+
+
 def test_database_upgrade_downgrade_and_revision(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/p.db"
 
