@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http.client import HTTPSConnection
 from pathlib import Path
 
 import pytest
 
 from controller.io.store import Schema
+from tests.certificates import Authority, Pair
 from tests.db.processes import Processes, alive
 from tests.db.servers import Server
 from tests.ovs.controller import Controller, run_patchbay
@@ -139,6 +142,30 @@ def test_a_token_of_one_worker_is_good_at_all(tmp_path: Path, url: str) -> None:
         revoked = clients[1]("DELETE", "/identity/v3/auth/tokens", X_Auth_Token=token, X_Subject_Token=token)
         assert revoked.status == 204, revoked
         assert {client("GET", "/v2.0/networks", X_Auth_Token=token).status for client in clients} == {401}
+
+
+def test_workers_speak_tls_and_trust_the_controller_by_its_certificate(tmp_path: Path, url: str) -> None:
+    authority = Authority(tmp_path / "ours")
+    ours = authority.signs("api", "127.0.0.1")
+    stranger = Authority(tmp_path / "other").signs("api", "127.0.0.1")
+
+    def section(pair: Pair) -> dict[str, object]:
+        return {"tls_certificate": pair.certificate, "tls_key": pair.key}
+
+    more = "".join(f"{name} = {value}\n" for name, value in section(ours).items())
+    for pair, expected in ((ours, 200), (stranger, 503)):
+        ini = {"database": {"connection": url}, "api": section(pair)}
+        controller = Controller(tmp_path / f"controller-{expected}", ini)
+        where = f"{controller.address}:{controller.ports['api']}"
+        with controller, Processes(tmp_path / f"api-{expected}", url, 1, where, more) as api:
+            trust = ssl.create_default_context(cafile=str(authority.certificate))
+            connection = HTTPSConnection("127.0.0.1", api.port, context=trust, timeout=30)
+            for path, status in (("/v2.0/networks", 200), ("/patchbay/v1/status", expected)):
+                connection.request("GET", path)
+                answer = connection.getresponse()
+                assert (answer.status, path) == (status, path), answer.read()
+                answer.read()
+            connection.close()
 
 
 def test_database_upgrade_downgrade_and_revision(tmp_path: Path) -> None:
