@@ -40,9 +40,6 @@ def _key(key: str, parent: Any) -> Any:
 
 def _view(context: Context, call: Call, resource: Resource, key: Any) -> View:
     row = context.net.get(resource.row_type, key)
-    if row is None and call.method != "GET":
-        context.store.fresh()  # another process may have made it just now
-        row = context.net.get(resource.row_type, key)
     if row is None:
         raise not_found(resource.row_type, key[-1] if isinstance(key, tuple) else key)
     view = context.views.view(resource, row)

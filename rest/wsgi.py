@@ -63,8 +63,7 @@ def application(
         headers: dict[str, str] = {}
         call = Call(request, request_id)
         try:
-            if call.method == "GET":
-                store.fresh()
+            store.fresh()  # writes, too: what they name is looked up, and policy asked about it, before they run
             call.caller = who(environ)
             answered = routes.answer(context, call, _path(environ))
         except errors.ApiError as error:

@@ -126,7 +126,7 @@ def checked_history(store: Store) -> Net:
                 assert len(net.find(Port, "network_id+mac_address", mac)) == 1
                 for ip in change.new.fixed_ips:
                     assert len(net.find(Port, "address", (change.new.network_id, ip.ip_address))) == 1
-            if isinstance(change.new, Segment):
+            if isinstance(change.new, Segment) and change.new.segmentation_id is not None:
                 same = (change.new.network_type, change.new.physical_network, change.new.segmentation_id)
                 assert len(net.find(Segment, "network_type+physical_network+segmentation_id", same)) == 1
             if isinstance(change.new, Network):
