@@ -3,7 +3,8 @@
 
 VENV := .venv
 STAMP := $(VENV)/.setup
-PACKAGES := openvswitch-switch mininet iputils-ping iproute2 ethtool iperf3 tcpdump procps python3-venv
+PACKAGES := openvswitch-switch mininet iputils-ping iproute2 ethtool iperf3 tcpdump procps python3-venv \
+	postgresql mariadb-server
 
 help:
 	@echo "make setup       install what is missing (Debian packages, Python packages into $(VENV))"

@@ -26,6 +26,18 @@ def _serve(options: argparse.Namespace) -> int:
     return serve(options)
 
 
+def _api(options: argparse.Namespace) -> int:
+    from controller.api import api
+
+    return api(options)
+
+
+def _database(options: argparse.Namespace) -> int:
+    from controller.database import change
+
+    return change(options)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="patchbay",
@@ -47,6 +59,9 @@ def _parser() -> argparse.ArgumentParser:
         "--identity", metavar="HOST:PORT", help="where builtin identity listens (default 127.0.0.1:5000)"
     )
     serve.set_defaults(function=_serve)
+
+    _add_api(commands)
+    _add_database(commands)
 
     _look(commands, "hosts", look.hosts, "the hosts that joined, and their bridges")
     forget = _look(commands, "forget", look.forget, "forget a host that will not come back")
@@ -75,6 +90,26 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_api(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser("api", help="answer REST in several processes, beside the controller")
+    command.add_argument("--workers", metavar="N", type=_positive, default=os.cpu_count() or 1, help="how many (CPUs)")
+    command.add_argument("--config", metavar="FILE", help="INI file, that of the controller")
+    command.add_argument("--database", metavar="URL", help="SQLAlchemy URL, that of the controller")
+    command.add_argument("--rest", metavar="HOST:PORT", help="where they listen (default 127.0.0.1:9697)")
+    command.add_argument("--controller", metavar="HOST:PORT", help="the controller's REST (default 127.0.0.1:9696)")
+    command.add_argument("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR")
+    command.set_defaults(function=_api)
+
+
+def _add_database(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser("database", help="the schema of the database: upgrade, downgrade, revision")
+    command.add_argument("verb", metavar="upgrade|downgrade|revision", choices=("upgrade", "downgrade", "revision"))
+    command.add_argument("revision", metavar="REVISION", nargs="?", help="where downgrade goes back to")
+    command.add_argument("--config", metavar="FILE", help="INI file")
+    command.add_argument("--database", metavar="URL", help="SQLAlchemy URL")
+    command.set_defaults(function=_database)
+
+
 def _look(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
     name: str,
@@ -89,6 +124,12 @@ def _look(
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
     command.set_defaults(function=function)
     return command
+
+
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 1000):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer from 1 to 1000")
+    return int(text)
 
 
 def _revision(text: str) -> int:

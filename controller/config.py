@@ -32,7 +32,8 @@ class ConfigError(Exception):
 @dataclass(frozen=True, slots=True)
 class Config:
     """What `patchbay serve` runs with.  `database` is a SQLAlchemy URL; `max_body_size` is in bytes; a listen address
-    with the host "" means all addresses of the machine; a listener whose `..._tls` is None speaks no TLS."""
+    with the host "" means all addresses of the machine; a listener whose `..._tls` is None speaks no TLS.
+    `workers_listen` is where `patchbay api` listens, and `controller` where it finds the controller's own REST."""
 
     database: str
     rest: Address
@@ -40,6 +41,8 @@ class Config:
     ovsdb: Address
     log_level: str
     max_body_size: int
+    workers_listen: Address
+    controller: Address
     settings: Settings
     access: AccessSettings = AccessSettings()
     rest_tls: Tls | None = None
@@ -91,6 +94,18 @@ SECTIONS: dict[str, tuple[cfg.Opt, ...]] = {
             "max_body_size", "1048576", types.number(1024, 2**30, "bytes"), "Longest accepted request body, in bytes."
         ),
         *(_option(*declared) for declared in (*config_tls.API, *config_access.API)),
+        _option(
+            "workers_listen",
+            "127.0.0.1:9697",
+            types.address,
+            "HOST:PORT of the REST API of `patchbay api`, which may run on the controller's machine or on another.",
+        ),
+        _option(
+            "controller",
+            "127.0.0.1:9696",
+            types.address,
+            "HOST:PORT of the controller's own REST API, which `patchbay api` asks what only the controller knows.",
+        ),
     ),
     "identity": tuple(_option(*declared) for declared in config_access.IDENTITY),
     "oslo_policy": tuple(_option(*declared) for declared in config_access.OSLO_POLICY),
@@ -181,6 +196,8 @@ HOST_OPTIONS = (
 OVERRIDES = {
     "database": ("database", "connection"),
     "rest": ("api", "listen"),
+    "workers_listen": ("api", "workers_listen"),
+    "controller": ("api", "controller"),
     "auth": ("api", "auth_strategy"),
     "identity": ("identity", "listen"),
     "openflow": ("openflow", "listen"),
@@ -293,6 +310,8 @@ def _config(path: str | None, values: Values) -> Config:
         ovsdb=values["ovsdb"]["listen"],
         log_level=values["DEFAULT"]["log_level"],
         max_body_size=values["api"]["max_body_size"],
+        workers_listen=values["api"]["workers_listen"],
+        controller=values["api"]["controller"],
         settings=_settings(values),
         access=config_access.read(path, values),
         rest_tls=_tls(path, values, "api"),

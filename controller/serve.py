@@ -14,24 +14,21 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TextIO
 
 import eventlet
-import eventlet.tpool
 from eventlet import wsgi
 from os_ken.lib import hub
 
-from controller import identity
 from controller.config import Config, ConfigError, load
 from controller.config_tls import Tls
 from controller.core import app
 from controller.core.inspect import Inspector
 from controller.core.machine import Machine
 from controller.core.pipeline import LAYOUT
-from controller.core.plans import once, quotas
+from controller.core.plans import quotas
 from controller.core.record import write_event
 from controller.core.resources import declare
 from controller.core.row import KINDS
@@ -41,18 +38,14 @@ from controller.io.openflow.encode import digest
 from controller.io.openflow.server import OpenFlowServer
 from controller.io.ovsdb import OvsdbServer
 from controller.io.store import Store, StoreError, Unavailable
-from rest.identity.passwords import Run
-from rest.identity.wsgi import mounted
+from controller.serving import follow, opened, rest_of
 from rest.policy import PolicyError
-from rest.wsgi import application
 
 LOG = logging.getLogger("patchbay")
 
 COLLECT = (100_000, 50, 100)
 """When to look for garbage in cycles: rarely.  Rows, units and flows are many, live long and have none, and looking
 through them at Python's own rate takes as long as making them."""
-HASHING = 4
-"""Passwords checked at once at most: each takes 64 MiB while it is."""
 FILES = 65536
 """Open files to ask for: a host takes three or four."""
 
@@ -86,7 +79,8 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     gc.set_threshold(*COLLECT)
     apps = app.load()
     _check_quotas(config, apps)
-    store = _opened(config, apps, stack)
+    store = opened(config, apps)
+    stack.callback(store.close)
     kinds: list[Any] = list(KINDS.values())
     rows = [row for kind in kinds if kind.ROW.store for row in store.net.all(kind)]
     machine = Machine(apps, config.settings, rows, digest, store.revision)
@@ -98,42 +92,19 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     secure = _secure("REST", "api", config.rest_tls)
     listener = _listening("REST", config.rest, lambda where: secure(_listen(config.rest)))
     stack.callback(listener.close)
-    rules = [rule for feature in apps for rule in feature.policies]
-    access = identity.access(config, store, rules, scheme=config.scheme, run=_in_a_thread())
-    serving = application(
-        store,
-        config.settings,
-        Inspector(machine, loop.waiting.wait),
-        apps=apps,
-        authenticate=access.authenticate,
-        policy=access.policy,
-        unavailable=Unavailable,
-        body_limit=config.max_body_size,
-    )
-    if access.policy is not None:
-        access.policy.complete()  # the application has registered its rules
+    rest = rest_of(config, store, apps, Inspector(machine, loop.waiting.wait))
     environ = {"wsgi.url_scheme": config.scheme}
-    if access.identity is not None:
-        serving = mounted(identity.MOUNT, access.identity, serving)
+    if rest.identity is not None:
         beside = _listening("Identity", config.access.listen, lambda where: secure(_listen(config.access.listen)))
         stack.callback(beside.close)
-        hub.spawn(wsgi.server, beside, access.identity, environ=environ, log_output=False, keepalive=True, max_size=256)
+        hub.spawn(wsgi.server, beside, rest.identity, environ=environ, log_output=False, keepalive=True, max_size=256)
     gc.collect()
     gc.freeze()
     loop.start()
-    hub.spawn(wsgi.server, listener, serving, environ=environ, log_output=False, keepalive=True, max_size=1024)
-    _announce(config, store.revision, access.password)
+    hub.spawn(follow, store)
+    hub.spawn(wsgi.server, listener, rest.application, environ=environ, log_output=False, keepalive=True, max_size=1024)
+    _announce(config, store, rest.password)
     return hub.Event()
-
-
-def _opened(config: Config, apps: tuple[app.App, ...], stack: ExitStack) -> Store:
-    store = Store(config.database, config.settings)
-    stack.callback(store.close)
-    try:
-        store.execute(partial(once.run, apps), who="patchbay")
-    except Unavailable as error:
-        raise StoreError(str(error)) from error
-    return store
 
 
 def _check_quotas(config: Config, apps: Iterable[app.App]) -> None:
@@ -197,17 +168,6 @@ def _listening(name: str, address: Any, start: Any) -> Any:
         raise CannotStart(f"{name} can't listen on {address}: {os.strerror(error.errno or 0)}") from None
 
 
-def _in_a_thread() -> Run:
-    """What has work done in a thread of its own, a few at a time, while everybody else gets on."""
-    places = eventlet.semaphore.Semaphore(HASHING)
-
-    def run(work: Callable[[], Any]) -> Any:
-        with places:
-            return eventlet.tpool.execute(work)
-
-    return run
-
-
 def _about_identity(config: Config, password: str) -> str:
     match config.access.strategy:
         case "builtin":
@@ -227,7 +187,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _announce(config: Config, revision: int, password: str) -> None:
+def _announce(config: Config, store: Store, password: str) -> None:
     """One screen: what listens where, and how a host joins."""
     if config.access.strategy == "none" and not _is_loopback(config.rest.host):
         LOG.warning("REST listens on %s WITHOUT AUTHENTICATION: whoever reaches it rules the network", config.rest)
@@ -235,7 +195,7 @@ def _announce(config: Config, revision: int, password: str) -> None:
     openflow, ovsdb = ("ssl" if files else "tcp" for files in (config.openflow_tls, config.ovsdb_tls))
     certificates = "  ovs-vsctl set-ssl KEY CERTIFICATE CA_CERTIFICATE\n" if "ssl" in (openflow, ovsdb) else ""
     print(
-        f"""Patchbay is running (revision {revision}, {config.database})
+        f"""Patchbay is running (revision {store.revision}, {store.name})
   REST      {config.scheme}://{config.rest}/v2.0/
 {_about_identity(config, password)}  OpenFlow  {openflow}:{config.openflow}
   OVSDB     {ovsdb}:{config.ovsdb}

@@ -24,6 +24,9 @@ class Store(Protocol):
     net: Net
     revision: int
 
+    def fresh(self) -> None:
+        """Take over what other processes have written; quiet when the database is lost."""
+
     def execute(self, plan: Plan, *, who: str, request_id: str = "") -> Any:
         """Run the plan and commit it: an outcome with `result` and `revision`.  Raises what the plan raises."""
 

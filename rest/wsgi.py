@@ -63,6 +63,7 @@ def application(
         headers: dict[str, str] = {}
         call = Call(request, request_id)
         try:
+            store.fresh()  # writes, too: what they name is looked up, and policy asked about it, before they run
             call.caller = who(environ)
             answered = routes.answer(context, call, _path(environ))
         except errors.ApiError as error:

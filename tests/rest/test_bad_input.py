@@ -171,6 +171,9 @@ class LostStore:
     def subscribe(self, listener):
         """Nothing is ever committed."""
 
+    def fresh(self):
+        """Nothing new can be heard."""
+
     def execute(self, plan, *, who, request_id=""):
         raise LostDatabase("database sqlite is lost")
 

@@ -50,6 +50,8 @@ def test_without_a_file_everything_has_its_default() -> None:
         ovsdb=Address("127.0.0.1", 6640),
         log_level="INFO",
         max_body_size=1048576,
+        workers_listen=Address("127.0.0.1", 9697),
+        controller=Address("127.0.0.1", 9696),
         settings=Settings(),
     )
 
@@ -67,6 +69,8 @@ connection = postgresql+psycopg2://ann:pa$$word@db/patchbay
 [api]
 listen = *:80
 max_body_size = 2048
+workers_listen = *:81
+controller = [::1]:9000
 [quotas]
 default_quota = 1000
 quota_network = 100
@@ -101,6 +105,8 @@ bridge_mappings = physnet1:br-ex
         ovsdb=Address("", 6641),
         log_level="DEBUG",
         max_body_size=2048,
+        workers_listen=Address("", 81),
+        controller=Address("::1", 9000),
         settings=Settings(
             integration_bridge="br-test",
             tenant_network_types=("vlan", "vxlan"),

@@ -2,6 +2,7 @@
 
 from controller.io.store.database import StoreError, Unavailable
 from controller.io.store.journal import Entry
+from controller.io.store.schema import Schema
 from controller.io.store.store import Outcome, Store
 
-__all__ = ["Entry", "Outcome", "Store", "StoreError", "Unavailable"]
+__all__ = ["Entry", "Outcome", "Schema", "Store", "StoreError", "Unavailable"]

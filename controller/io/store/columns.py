@@ -17,7 +17,8 @@ from sqlalchemy.types import TypeEngine
 KEY_LENGTH = 255
 KEY = String(KEY_LENGTH).with_variant(mysql.VARCHAR(KEY_LENGTH, collation="utf8mb4_bin"), "mysql", "mariadb")
 """Text in a primary key: MySQL can't index longer text, and would take `a` and `A` for one key."""
-TEXT = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+TEXT = Text().with_variant(mysql.LONGTEXT(collation="utf8mb4_bin"), "mysql", "mariadb")
+"""Text of any length; the collation brings its character set, where a server's default may hold Latin letters only."""
 NUMBER = BigInteger()
 REVISION = BigInteger().with_variant(Integer(), "sqlite")
 """On SQLite only an INTEGER primary key is the row id itself and needs no second index."""
@@ -26,7 +27,8 @@ Convert = Callable[[Any], Any]
 
 
 class Unstorable(ValueError):
-    """A value that not every database can hold (Unicode surrogates, NUL, integers over 64 bits, keys over 255)."""
+    """A value that not every database can hold (Unicode surrogates, NUL, integers over 64 bits, keys over
+    255 or ending with a space)."""
 
 
 class Codec(NamedTuple):
@@ -108,6 +110,8 @@ def _text(value: Any) -> str:
 def _key_text(value: Any) -> str:
     if len(_text(value)) > KEY_LENGTH:
         raise Unstorable(f"a key has at most {KEY_LENGTH} characters")
+    if value.endswith(" "):  # MariaDB would take `a` and `a ` for one key
+        raise Unstorable("a key can't end with a space")
     return str(value)
 
 

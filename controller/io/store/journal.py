@@ -41,20 +41,24 @@ class Journal:
             Column("request_id", TEXT, nullable=False),
             Column("changes", TEXT, nullable=False),
         )
-        self._head = select(func.max(self.table.c.revision))
+        self.last = select(func.max(self.table.c.revision))
 
     def hold(self, connection: Connection) -> None:
         """Keep other writers out until the end of the transaction; first thing in it, before the head is read.
 
-        SQLite has done so at BEGIN IMMEDIATE.  Where no such lock exists (a Galera cluster has none) the revision's
-        primary key alone decides who was first, and the others run their plans again.
+        SQLite has done so at BEGIN IMMEDIATE.  On MariaDB the row that tells the schema's revision is locked: it is
+        always there, and locking the journal's end would lock the gap that both writers want to insert into.  Where
+        no lock holds (between the nodes of a Galera cluster) the revision's primary key alone decides who was first,
+        and the others run their plans again.
         """
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"LOCK TABLE {self.table.name} IN EXCLUSIVE MODE")
+        elif connection.dialect.name in ("mysql", "mariadb"):
+            connection.exec_driver_sql("SELECT version_num FROM alembic_version FOR UPDATE").all()
 
     def head(self, connection: Connection) -> int:
         """The revision of the last committed write, 0 when there is none."""
-        return connection.scalar(self._head) or 0
+        return connection.scalar(self.last) or 0
 
     def append(self, connection: Connection, entries: Iterable[Entry]) -> None:
         """Write entries in one statement; IntegrityError when another process has taken one of their revisions."""

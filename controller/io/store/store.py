@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, NamedTuple, cast
@@ -17,8 +18,10 @@ from controller.core.net import Change, Net
 from controller.core.plan import Draft, Plan, Refusal
 from controller.core.settings import Settings
 from controller.io.store.columns import Unstorable, codec
-from controller.io.store.database import Conflict, Database, StoreError, Unavailable
+from controller.io.store.database import Conflict, Database, Lost, StoreError, Unavailable
+from controller.io.store.head import Head
 from controller.io.store.journal import Entry, Journal
+from controller.io.store.schema import prepare
 from controller.io.store.tables import row_tables, writes
 
 GROUP = 64
@@ -87,12 +90,13 @@ class Store:
         metadata = MetaData()
         self._tables = row_tables(metadata)
         self._journal = Journal(metadata, self._tables)
+        self._head = Head(self._database, str(self._journal.last))
         self._listeners: list[Listener] = []
         self._waiting: list[_Request] = []
         self._lock = threading.Lock()
         self._text = codec(str).to_sql
         try:
-            self._database.prepare(metadata)
+            prepare(self._database, metadata)
             with self._database.transaction(only_reads=True) as connection:
                 self.revision = self._journal.head(connection)
                 self.net = Net(chain.from_iterable(table.load(connection) for table in self._tables.values()))
@@ -104,6 +108,16 @@ class Store:
     def statements(self) -> int:
         """SQL statements run so far, one for each call of the driver (1000 rows in one call are one)."""
         return self._database.statements
+
+    @property
+    def name(self) -> str:
+        """The database's URL without its password."""
+        return self._database.name
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes can write to the database."""
+        return self._database.shared
 
     def subscribe(self, listener: Listener) -> None:
         """Call `listener(revision, changes)` after every commit, ours or another process's, in the order of revisions.
@@ -152,6 +166,7 @@ class Store:
         self._adopt(run.entry for run in runs if run.entry is not None)
 
     def _commit(self, group: list[_Request]) -> list[_Run]:
+        lost = False
         for _ in range(ATTEMPTS):
             try:
                 with self._database.transaction() as connection:
@@ -167,6 +182,10 @@ class Store:
             except Conflict as error:
                 conflict = error
                 time.sleep(random.uniform(0, BACKOFF))
+            except Lost:
+                if lost:
+                    raise
+                lost = True  # a connection that was ended while it was idle: once more, over a new one
         raise Unavailable(f"database {self._database.name}: {conflict}, {ATTEMPTS} times in a row")
 
     def _run(self, group: list[_Request]) -> tuple[list[_Run], tuple[Change, ...]]:
@@ -217,12 +236,29 @@ class Store:
     # -----------------------------------------------------------------------------------------------------------------
     # Following the journal
 
+    def fresh(self) -> None:
+        """Take over what other processes have committed until now: a read after this sees every write that was
+        answered before it.
+
+        One statement when there is nothing new, none where no other process can write (SQLite in memory).  When the
+        database is lost this returns at once, and `net` stays what it was.
+        """
+        head = self._head.ask() if self._database.shared else None
+        if head is not None and head > self.revision:
+            with suppress(Unavailable, Conflict):  # lost since: the next question finds and tells it
+                self.catch_up()
+
     def catch_up(self) -> int:
-        """Take over what other processes have committed, and give the head's revision.  One statement when there is
-        nothing new.  Raises Unavailable."""
+        """Take over what other processes have committed, and give the head's revision.  Raises Unavailable."""
+        try:
+            self._catch_up()
+        except Lost:
+            self._catch_up()
+        return self.revision
+
+    def _catch_up(self) -> None:
         with self._lock, self._database.transaction(only_reads=True) as connection:
             self._read_on(connection)
-        return self.revision
 
     def journal(self, since: int = 0) -> Iterator[Entry]:
         """The entries after revision `since`, oldest first, read as they are asked for.  Raises Unavailable."""
