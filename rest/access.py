@@ -14,8 +14,9 @@ from controller.core.resource import Resource
 from controller.core.resource_set import ResourceSet
 from controller.core.row import key_of
 from rest.errors import ApiError
+from rest.reading import Reading
 from rest.target import Target
-from rest.views import NOTHING, View, Views
+from rest.views import View, Views
 
 
 class Policy(Protocol):
@@ -23,6 +24,8 @@ class Policy(Protocol):
 
     def allows(self, rule: str, caller: Caller, target: Mapping[str, Any]) -> bool: ...
     def always(self, rule: str, caller: Caller) -> bool: ...
+    def never(self, rule: str, caller: Caller) -> bool: ...
+    def reads(self, rule: str) -> tuple[str, ...] | None: ...
     def has(self, rule: str) -> bool: ...
     def register(self, defaults: Iterable[Any]) -> None: ...
 
@@ -35,6 +38,12 @@ class Unlimited:
 
     def always(self, rule: str, caller: Caller) -> bool:
         return True
+
+    def never(self, rule: str, caller: Caller) -> bool:
+        return False
+
+    def reads(self, rule: str) -> tuple[str, ...] | None:
+        return ()
 
     def has(self, rule: str) -> bool:
         return False
@@ -55,16 +64,20 @@ class Access:
         self._net = net
         self._resources = resources
         self._views = views
-        self._shown: dict[str, tuple[str, ...]] = {}
+        self._shown: dict[str, dict[str, str]] = {}
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
-    def visible(self, caller: Caller, resource: Resource, views: Iterable[View]) -> list[View]:
-        """Those of the rows that the caller may see."""
-        rule = f"get_{resource.policy}"
-        if self._policy.always(rule, caller):
-            return list(views)
-        return [view for view in views if self._allows(rule, caller, resource, view)]
+    def reading(self, caller: Caller, resource: Resource) -> Reading:
+        """What the caller sees of a resource, for the length of a request."""
+
+        def ask(rule: str, view: View) -> bool:
+            return self._allows(rule, caller, resource, view)
+
+        def shared(view: View) -> bool:
+            return self._shared(caller, view)
+
+        return Reading(self._policy, caller, resource, self._attribute_rules(resource), ask, shared)
 
     def may_see(self, caller: Caller, resource: Resource, view: View) -> bool:
         rule = f"get_{resource.policy}"
@@ -90,22 +103,14 @@ class Access:
         resource, row = self._resources.of(row_type), self._net.get(row_type, key)
         return None if resource is None or row is None else self._views.view(resource, row).value
 
-    def hidden(self, caller: Caller, resource: Resource, view: View) -> frozenset[str]:
-        """The attributes of a row that the caller may not see."""
-        rules = self._attribute_rules(resource)
-        if all(self._policy.always(rule, caller) for rule in rules):
-            return NOTHING
-        prefix = len(f"get_{resource.policy}:")
-        refused = (rule[prefix:] for rule in rules if not self._allows(rule, caller, resource, view))
-        return frozenset(refused)
-
-    def _attribute_rules(self, resource: Resource) -> tuple[str, ...]:
+    def _attribute_rules(self, resource: Resource) -> dict[str, str]:
+        """The rules of single attributes that are declared, by attribute."""
         if resource.name not in self._shown:
-            rules = (f"get_{resource.policy}:{name}" for name in resource.attributes)
-            self._shown[resource.name] = tuple(rule for rule in rules if self._policy.has(rule))
+            rules = {name: f"get_{resource.policy}:{name}" for name in resource.attributes}
+            self._shown[resource.name] = {name: rule for name, rule in rules.items() if self._policy.has(rule)}
         return self._shown[resource.name]
 
-    def shared(self, caller: Caller, resource: Resource, view: View) -> bool:
+    def _shared(self, caller: Caller, view: View) -> bool:
         """Whether a row that is not shared with everyone is shared with the caller's project."""
         if view.value.get("shared") is not False or not caller.project_id:
             return False
@@ -113,10 +118,10 @@ class Access:
 
     def text(self, caller: Caller, resource: Resource, view: View) -> str:
         """The row as JSON, as the caller may see it."""
-        return view.without(self.hidden(caller, resource, view), self.shared(caller, resource, view))
+        return self.reading(caller, resource).text(view)
 
     def object(self, caller: Caller, resource: Resource, view: View) -> dict[str, Any]:
-        return view.object(self.hidden(caller, resource, view), self.shared(caller, resource, view))
+        return self.reading(caller, resource).object(view)
 
     # -- writing ------------------------------------------------------------------------------------------------------
 

@@ -22,18 +22,18 @@ def answer(context: Context, call: Call, resource: Resource, parent: Any = None)
 
 def _list(context: Context, call: Call, resource: Resource, parent: Any) -> Answer:
     asked = query.read(resource, call.request.query_string)
-    caller, access = call.caller, context.access
+    caller, reading = call.caller, context.access.reading(call.caller, resource)
     for prepare in context.resources.list_preparations(resource.row_type):
         plan = prepare(context.net, caller, asked.equal)
         if plan is not None:
             context.execute(call, plan)
     rows = query.candidates(resource, context.net, asked, parent)
-    views = access.visible(caller, resource, (context.views.view(resource, row) for row in rows))
+    views = reading.visible(context.views.view(resource, row) for row in rows)
     found = query.select(resource, views, asked, context.net, caller.project_id)
     if asked.fields:
-        texts = [json.dumps(query.shown(access.object(caller, resource, view), asked.fields)) for view in found]
+        texts = [json.dumps(query.shown(reading.object(view), asked.fields)) for view in found]
     else:
-        texts = [access.text(caller, resource, view) for view in found]
+        texts = [reading.text(view) for view in found]
     links = query.links(asked, found, call.request.path_url)
     more = f', "{resource.plural}_links": {json.dumps(links)}' if links else ""
     return Answer(200, f'{{"{resource.plural}": {listed(texts)}{more}}}')
@@ -48,6 +48,7 @@ def _create(context: Context, call: Call, resource: Resource, parent: Any) -> An
         context.access.require_create(call.caller, resource, item.target(resource), item.given)
     values = [item.values for item in items]
     rows = context.execute(call, lambda draft: writes.create(context.resources, resource, draft, values))
-    texts = [context.access.text(call.caller, resource, context.views.view(resource, row)) for row in rows]
+    reading = context.access.reading(call.caller, resource)
+    texts = [reading.text(context.views.view(resource, row)) for row in rows]
     name, text = (resource.plural, listed(texts)) if bulk else (resource.name, texts[0])
     return Answer(201, f'{{"{name}": {text}}}')

@@ -116,7 +116,7 @@ class Policy:
         Neutron's `default`: administrators and the owner."""
         self._follow()
         self.lookups += 1
-        reads = self._reads[rule] if rule in self._reads else self._read(rule)
+        reads = self.reads(rule)
         if reads is None:  # it may look at anything
             return self._evaluate(rule, caller, target)
         key = (rule, caller, *[target.get(name, ABSENT) for name in reads])
@@ -142,6 +142,11 @@ class Policy:
     def admin(self, caller: Caller) -> bool:
         """Whether the caller is an administrator (`context_is_admin`): what belongs in `Caller.is_admin`."""
         return self.always("context_is_admin", caller)
+
+    def reads(self, rule: str) -> tuple[str, ...] | None:
+        """The keys of a target that a rule's verdict depends on; None when that is not known."""
+        self._follow()
+        return self._reads[rule] if rule in self._reads else self._read(rule)
 
     def has(self, rule: str) -> bool:
         """Whether the rule is declared.  Rules of attributes are asked only where they are."""
