@@ -31,7 +31,7 @@ class Cloud:
                 "api": {"auth_strategy": "builtin"},
                 "identity": {"listen": listen},
                 "ovs": {"network_vlan_ranges": "physnet1:1000:1999"},
-                # "quotas": {f"quota_{name}": -1 for name in ("network", "subnet", "port", "security_group")},
+                "quotas": {f"quota_{name}": -1 for name in ("network", "subnet", "port", "security_group")},
             }
         )
 
@@ -83,7 +83,7 @@ class Cloud:
 
     def public_network(self) -> str:
         """The id of a new external network with an IPv4 subnet."""
-        network = {"name": "public", "shared": True}
+        network = {"name": "public", "router:external": True}
         made: str = self.rest("POST", "networks", {"network": network})["network"]["id"]
         subnet = {"network_id": made, "ip_version": 4, "cidr": "198.51.100.0/24", "enable_dhcp": False}
         self.rest("POST", "subnets", {"subnet": subnet})

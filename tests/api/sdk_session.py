@@ -19,7 +19,7 @@ found["by name"] = cloud.network.find_port("p3", ignore_missing=False).id == por
 found["missing"] = cloud.network.find_port("nobody") is None
 found["renamed"] = cloud.network.update_port(ports[0], name="first").name
 try:
-    cloud.network.update_network(network, name="late", if_revision=network.revision_number + 7)
+    cloud.network.update_network(network.id, name="late", if_revision=network.revision_number + 7)
 except exceptions.PreconditionFailedException:
     found["if match"] = "refused"
 try:

@@ -14,6 +14,14 @@ from typing import NamedTuple
 from tests.api.cloud import PASSWORDS, Cloud
 
 REGEX = r"^tempest\.api\.network"
+ABSENT = {
+    r"test_port_list_filter_by_router_id": "makes a router without asking whether there are any",
+    r"test_dhcp_ipv6\.NetworksTestDHCPv6": "lists routers when it cleans up, without asking whether there are any",
+    r"test_tags\.TagsExtTest": "makes a router to tag it",
+    r"test_delete_external_networks_with_floating_ip": "makes a floating IP",
+    r"test_create_port_with_precreated_floatingip_as_fixed_ip": "makes a floating IP",
+}
+"""Tests that need what is not there and do not skip by themselves, by a part of their names, and why."""
 PROJECTS = 6
 """Projects with a member and a reader each: a test class takes up to two, and two run side by side."""
 LINE = re.compile(
@@ -38,7 +46,8 @@ def run(clients: Path, cloud: Cloud, directory: Path, regex: str = REGEX) -> tup
     tempest = [str(clients / "tempest")]
     subprocess.run([*tempest, "init", str(workspace)], env=env, check=True, capture_output=True)
     (workspace / "etc" / "tempest.conf").write_text(_configuration(cloud, directory))
-    command = [*tempest, "run", "--regex", regex, "--concurrency", "2"]
+    without = ["--exclude-regex", "|".join(ABSENT)]
+    command = [*tempest, "run", "--regex", regex, *without, "--concurrency", "2"]
     done = subprocess.run(command, cwd=workspace, env=env, capture_output=True, text=True, check=False)
     text = done.stdout + done.stderr
     return [Result(m["name"], m["result"], m["why"] or "") for m in map(LINE.match, text.splitlines()) if m], text
@@ -60,6 +69,11 @@ def _environment(clients: Path, directory: Path) -> dict[str, str]:
 def _accounts(cloud: Cloud, directory: Path) -> None:
     roles = {role["name"]: role["id"] for role in cloud.keystone("GET", "roles")["roles"]}
     text = _account("admin", "admin", PASSWORDS["admin"], "  types: [admin]\n")
+    second = {"user": {"name": "second-admin", "password": "tempest-secret"}}
+    user_id = cloud.keystone("POST", "users", second)["user"]["id"]
+    (project,) = cloud.keystone("GET", "projects?name=admin")["projects"]
+    cloud.keystone("PUT", f"projects/{project['id']}/users/{user_id}/roles/{roles['admin']}")
+    text += _account("second-admin", "admin", "tempest-secret", "  types: [admin]\n")
     for number in range(PROJECTS):
         name = f"tempest{number}"
         project = cloud.keystone("POST", "projects", {"project": {"name": name}})["project"]["id"]
