@@ -11,12 +11,18 @@ from controller.core.plan import Draft, Refusal
 from controller.core.plans import checks
 from controller.core.plans.refusals import bad_request
 from controller.core.plans.revision import existing, update
-from controller.core.resource import Action
+from controller.core.resource import Action, Sharing
 from controller.core.row import Check, Standard, attr, index
 
 app = App("address_groups")
 app.extension(
     "address-group", "Address group", "Named lists of addresses for security groups.", "2020-07-15T10:00:00-00:00"
+)
+app.extension(
+    "rbac-address-group",
+    "Add address_group type to RBAC",
+    "Address groups are shared by RBAC policies.",
+    "2021-01-20T00:00:00-00:00",
 )
 
 
@@ -105,4 +111,5 @@ app.resource(
     "address-groups",
     AddressGroup,
     actions=(Action("add_addresses", add_addresses), Action("remove_addresses", remove_addresses)),
+    sharing=Sharing(post=False, put=False, shown=False),
 )

@@ -15,6 +15,12 @@ from controller.core.row import REQUIRED, attr, index, quiet
 
 app = App("address_scopes")
 
+app.extension(
+    "rbac-address-scope",
+    "Add address_scope type to RBAC",
+    "Address scopes are shared by RBAC policies.",
+    "2020-02-12T00:00:00-00:00",
+)
 app.extension("address-scope", "Address scope", "Addresses are unique in a scope.", "2015-07-26T10:00:00-00:00")
 
 

@@ -23,6 +23,12 @@ from controller.core.row import PLANNED, REQUIRED, Check, Tagged, attr, index
 app = App("subnet_pools")
 
 app.extension(
+    "rbac-subnetpool",
+    "Add subnetpool type to RBAC",
+    "Subnet pools are shared by RBAC policies.",
+    "2020-02-05T00:00:00-00:00",
+)
+app.extension(
     "subnetpool-prefix-ops",
     "Subnet Pool Prefix Operations",
     "Prefixes are added to subnet pools and removed.",

@@ -16,12 +16,12 @@ from apps.security_groups.rows import (
 )
 from apps.security_groups.rules import RULES, remove
 from controller.core.caller import Caller
-from controller.core.model import Network, RbacPolicy
+from controller.core.model import Network, Port
 from controller.core.net import Net
 from controller.core.plan import Draft, Plan
-from controller.core.plans import crud, quotas, sharing
+from controller.core.plans import crud, quotas
 from controller.core.plans.revision import existing, update
-from controller.core.resource import PROJECT_ID, Computed, Source
+from controller.core.resource import PROJECT_ID, Computed, Sharing, Source
 from controller.core.row import Attribute
 
 app.extension(
@@ -32,6 +32,12 @@ app.extension(
     "Stateful security group",
     "A group whose rules are for the answers, too, or are not.",
     "2019-11-26T09:00:00-00:00",
+)
+app.extension(
+    "rbac-security-groups",
+    "Add security_group type to network RBAC",
+    "Groups are shared by RBAC policies.",
+    "2019-02-14T00:00:00-00:00",
 )
 app.extension(
     "security-groups-shared-filtering",
@@ -93,8 +99,11 @@ def _rules(net: Net, group: SecurityGroup) -> list[dict[str, Any]]:
     return [RULES.value(net, rule) for rule in net.find(SecurityGroupRule, "security_group_id", group.id)]
 
 
-def _shared(net: Net, group: SecurityGroup) -> bool:
-    return sharing.shared(net, group.id, sharing.EVERYONE)
+def _users(draft: Draft, group: SecurityGroup) -> set[str]:
+    """The projects whose ports are in a group, or whose rules name it."""
+    members = (draft.get(Port, member.port_id) for member in draft.find(Membership, "security_groups", group.id))
+    rules = draft.find(SecurityGroupRule, "remote_group_id", group.id)
+    return {row.project_id for row in (*members, *rules) if row is not None}
 
 
 app.resource(
@@ -104,14 +113,9 @@ app.resource(
     create,
     change,
     delete,
-    computed=(
-        Computed("", Attribute("security_group_rules", post=False, put=False, filter=False), _rules),
-        Computed("", Attribute("shared", post=False, put=False, check="boolean"), _shared),
-    ),
-    sources=(
-        Source(SecurityGroupRule, lambda net, rule: (rule.security_group_id,)),
-        Source(RbacPolicy, lambda net, policy: (policy.object_id,)),
-    ),
+    computed=(Computed("", Attribute("security_group_rules", post=False, put=False, filter=False), _rules),),
+    sources=(Source(SecurityGroupRule, lambda net, rule: (rule.security_group_id,)),),
+    sharing=Sharing(post=False, put=False, users=_users),
     quota=10,
 )
 

@@ -21,7 +21,7 @@ EXCHANGES = [json.loads(line) for line in (Path(__file__).parent / "neutron29_ho
 MAPPINGS = (("public", "br-ex"), ("physnet1", "br-p1"), ("physnet2", "br-p2"))
 HOSTS = ("ho-host-1", "ho-host-2")
 DRAWN = ("id", "created_at", "updated_at", "started_at", "heartbeat_timestamp", "revision_number", "mac_address")
-OWNED = ("project_id", "tenant_id", "network_id", "fixed_ips", "dns_assignment", "subnets")
+OWNED = ("project_id", "tenant_id", "network_id", "fixed_ips", "dns_assignment", "subnets", "security_groups")
 CONFIGURED = ("tunnel_types", "extensions")
 """Keys of an agent's configurations: that Neutron used fewer tunnel types, and had an extension for QoS."""
 
@@ -126,7 +126,7 @@ def test_a_port_that_is_bound_shows_how(api):
         port = api.make("port", network_id=api.make("network")["id"], **known)
         given = {"port": {"binding:host_id": host}}
         ours = api("PUT", f"/v2.0/ports/{port['id']}", given).body["port"]
-        same(ours, theirs, "binding:vif_details")
+        same(ours, theirs, "binding:vif_details", "allowed_address_pairs")  # which theirs was given before
         same_vif(ours["binding:vif_details"], theirs["binding:vif_details"])
 
 

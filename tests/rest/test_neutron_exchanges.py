@@ -36,6 +36,7 @@ OTHERS = (
     "subnets",
     "network_id",
     "security_groups",
+    "dns_assignment",
 )
 """Attributes whose values are not the request's doing."""
 

@@ -25,7 +25,16 @@ SINGULAR = {
     "address-groups": "address_group",
     "ports": "port",
 }
-OTHERS = {"id", "created_at", "updated_at", "revision_number", "mac_address", "fixed_ips", "security_group_rules"}
+OTHERS = {
+    "id",
+    "created_at",
+    "updated_at",
+    "revision_number",
+    "mac_address",
+    "fixed_ips",
+    "security_group_rules",
+    "dns_assignment",
+}
 """Attributes that are drawn, or compared in their own way."""
 MEANING = (
     "direction",

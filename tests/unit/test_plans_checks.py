@@ -161,7 +161,7 @@ def test_filter_texts_become_the_values_that_answers_show(rule, text, value):
 def test_every_declared_attribute_has_a_check_that_is_there():
     declared = [a for cls in KINDS.values() for _, a in cls.ROW.attributes if a.post or a.put]
     assert declared
-    assert {attribute.check for attribute in declared} <= set(CHECKS)
+    assert {attribute.check for attribute in declared if isinstance(attribute.check, str)} <= set(CHECKS)
 
 
 JSON = st.recursive(
