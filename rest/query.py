@@ -18,6 +18,8 @@ from rest.errors import bad_request
 from rest.views import View
 
 CONTROLS = ("fields", "sort_key", "sort_dir", "limit", "marker", "page_reverse")
+LONGEST_LIMIT = 18
+"""Digits of `limit`: more than there can be rows, and a number for every database and JSON parser."""
 FIXED_IP_KEYS = ("ip_address", "subnet_id", "ip_address_substr")
 
 Test = Callable[[dict[str, Any]], bool]
@@ -91,12 +93,17 @@ def _sorts(resource: Resource, keys: list[str], directions: list[str]) -> list[t
     wrong = [direction for direction in directions if direction not in ("asc", "desc")]
     if wrong:
         raise bad_request(f"{wrong} is invalid value for sort_dirs, valid value is 'asc' and 'desc'")
-    return [(key, direction == "desc") for key, direction in zip(keys, directions, strict=True)]
+    first: dict[str, bool] = {}  # a key that comes again changes nothing any more, and would cost a sort
+    for key, direction in zip(keys, directions, strict=True):
+        first.setdefault(key, direction == "desc")
+    return list(first.items())
 
 
 def _limit(text: str) -> int:
     if not text.isdecimal():
         raise bad_resource("limit", f"Limit must be an integer 0 or greater and not '{text}'")
+    if len(text) > LONGEST_LIMIT:
+        raise bad_resource("limit", f"Limit must have at most {LONGEST_LIMIT} digits")
     return int(text)
 
 
