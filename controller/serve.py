@@ -20,7 +20,6 @@ from typing import Any, TextIO
 
 import eventlet
 import eventlet.tpool
-from eventlet import wsgi
 from os_ken.lib import hub
 
 from controller import identity
@@ -32,7 +31,7 @@ from controller.core.machine import Machine
 from controller.core.pipeline import LAYOUT
 from controller.core.record import write_event
 from controller.core.row import KINDS
-from controller.io import tls
+from controller.io import http, tls
 from controller.io.loop import Loop
 from controller.io.openflow.encode import digest
 from controller.io.openflow.server import OpenFlowServer
@@ -107,16 +106,15 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
         unavailable=Unavailable,
         body_limit=config.max_body_size,
     )
-    environ = {"wsgi.url_scheme": config.scheme}
     if access.identity is not None:
         serving = mounted(identity.MOUNT, access.identity, serving)
         beside = _listening("Identity", config.access.listen, lambda where: secure(_listen(config.access.listen)))
         stack.callback(beside.close)
-        hub.spawn(wsgi.server, beside, access.identity, environ=environ, log_output=False, keepalive=True, max_size=256)
+        hub.spawn(http.serve, beside, access.identity, scheme=config.scheme, connections=256)
     gc.collect()
     gc.freeze()
     loop.start()
-    hub.spawn(wsgi.server, listener, serving, environ=environ, log_output=False, keepalive=True, max_size=1024)
+    hub.spawn(http.serve, listener, serving, scheme=config.scheme, connections=1024)
     _announce(config, store.revision, access.password)
     return hub.Event()
 
