@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 import logging
 import re
+import socket
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
@@ -21,6 +23,8 @@ IDLE = 75
 """Seconds that a connection may be open without a request."""
 SILENCE = 60
 """Seconds that a client may stop for in the middle of a request, or of taking an answer."""
+LINGER = 2
+"""Seconds that a client has to hear our last words."""
 LONGEST_LINE = 8192
 """Bytes of a line between the chunks of a body."""
 
@@ -68,6 +72,7 @@ class _Protocol(wsgi.HttpProtocol):
     """One connection."""
 
     rfile: Any
+    wfile: Any
 
     def __init__(self, conn_state: Any, server: Any) -> None:
         try:
@@ -107,6 +112,16 @@ class _Protocol(wsgi.HttpProtocol):
         environ: dict[str, Any] = super().get_environ()
         environ["wsgi.input"].rfile = _ShortLines(self.rfile)
         return environ
+
+    def finish(self) -> None:
+        """Take what the client is sending still until it has our answer: closing at once would reset the connection,
+        and a reset overtakes the answer (RFC 9112, 9.6)."""
+        with suppress(OSError), eventlet.Timeout(LINGER, False):
+            self.wfile.flush()
+            self.connection.shutdown(socket.SHUT_WR)
+            while self.connection.recv(LONGEST_LINE):
+                pass
+        super().finish()
 
 
 class _Lines:
