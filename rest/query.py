@@ -31,7 +31,7 @@ class Query:
 
     equal: dict[str, list[Any]]
     fixed_ips: dict[str, list[str]]
-    fields: list[str]
+    fields: frozenset[str]
     sorts: list[tuple[str, bool]]
     limit: int
     marker: str
@@ -57,7 +57,7 @@ def read(resource: Resource, text: str) -> Query:
     return Query(
         equal,
         fixed_ips,
-        [name for name in given.get("fields", []) if name],
+        frozenset(given.get("fields", [])) - {""},
         _sorts(resource, given.get("sort_key", []), given.get("sort_dir", [])),
         _limit(given.get("limit", ["0"])[-1]),
         given.get("marker", [""])[-1],
@@ -187,6 +187,6 @@ def links(query: Query, found: list[View], url: str) -> list[dict[str, str]]:
     return [{"rel": rel, "href": f"{url}?{urlencode(pairs)}"} for rel, pairs in pages]
 
 
-def shown(value: dict[str, Any], fields: list[str]) -> dict[str, Any]:
+def shown(value: dict[str, Any], fields: frozenset[str]) -> dict[str, Any]:
     """Just the fields asked for, those that there are."""
     return {name: held for name, held in value.items() if name in fields}
