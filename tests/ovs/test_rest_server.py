@@ -220,4 +220,6 @@ def test_who_reads_its_answer_slowly_keeps_nobody_waiting(tmp_path):
         head, _, body = (answer + said(sock)).partition(b"\r\n\r\n")
         assert f"Content-Length: {len(body)}".encode() in head
         assert len(json.loads(body)["ports"]) == 10_000
+        dial(controller).sendall(b"GET / HTTP/1.1")
+        assert controller.stop()[0] == 0, "whoever is connected does not keep it from ending"
         assert "Traceback" not in controller.log
