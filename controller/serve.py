@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import eventlet
-from eventlet import wsgi
 from os_ken.lib import hub
 
 from controller.config import Config, ConfigError, load
@@ -32,7 +31,7 @@ from controller.core.plans import quotas
 from controller.core.record import write_event
 from controller.core.resources import declare
 from controller.core.row import KINDS
-from controller.io import tls
+from controller.io import http, tls
 from controller.io.loop import Loop
 from controller.io.openflow.encode import digest
 from controller.io.openflow.server import OpenFlowServer
@@ -93,16 +92,15 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     listener = _listening("REST", config.rest, lambda where: secure(_listen(config.rest)))
     stack.callback(listener.close)
     rest = rest_of(config, store, apps, Inspector(machine, loop.waiting.wait))
-    environ = {"wsgi.url_scheme": config.scheme}
     if rest.identity is not None:
         beside = _listening("Identity", config.access.listen, lambda where: secure(_listen(config.access.listen)))
         stack.callback(beside.close)
-        hub.spawn(wsgi.server, beside, rest.identity, environ=environ, log_output=False, keepalive=True, max_size=256)
+        hub.spawn(http.serve, beside, rest.identity, scheme=config.scheme, connections=256)
     gc.collect()
     gc.freeze()
     loop.start()
     hub.spawn(follow, store)
-    hub.spawn(wsgi.server, listener, rest.application, environ=environ, log_output=False, keepalive=True, max_size=1024)
+    hub.spawn(http.serve, listener, rest.application, scheme=config.scheme, connections=1024)
     _announce(config, store, rest.password)
     return hub.Event()
 

@@ -14,18 +14,19 @@ from typing import Any
 from controller import green  # noqa: F401  (first: it patches the standard library)
 
 import eventlet  # isort: skip
-from eventlet import wsgi
 from os_ken.lib import hub
 
 from controller.config import Config, ConfigError
 from controller.core import app
 from controller.forward import Forward
-from controller.io import tls
+from controller.io import http, tls
 from controller.io.store import StoreError, Unavailable
 from controller.serving import follow, opened, rest_of
 from rest.policy import PolicyError
 from rest.wsgi import Application
 
+CONNECTIONS = 1024
+"""Open at once in one worker at most."""
 LAST = 5.0
 """Seconds at most for the requests that are being answered when the worker is told to end."""
 
@@ -58,17 +59,13 @@ def work(config: Config, listener: socket.socket, parent: int, ready: int) -> in
     accepting = eventlet.greenio.GreenSocket(listener)
     if secure is not None:
         accepting = tls.Listener(accepting, secure, "REST")
-    server = hub.spawn(_serve, accepting, serving, {"wsgi.url_scheme": config.scheme})
+    server = hub.spawn(http.serve, accepting, serving, scheme=config.scheme, connections=CONNECTIONS)
     os.write(ready, b".")
     ended.wait()
     hub.kill(server)
     serving.finish()
     store.close()
     return 0
-
-
-def _serve(listener: Any, serving: Any, environ: dict[str, str]) -> None:
-    wsgi.server(listener, serving, environ=environ, log_output=False, keepalive=True, max_size=1024)
 
 
 class Counted:

@@ -5,7 +5,6 @@ The rules, their order and their texts are those of Neutron's `prepare_request_b
 
 from __future__ import annotations
 
-import json
 from typing import Any, NamedTuple
 
 from webob import Request
@@ -14,7 +13,8 @@ from controller.core.caller import Caller
 from controller.core.plans import checks
 from controller.core.resource import PROJECT_ID, TENANT_ID, Resource
 from controller.core.row import REQUIRED
-from rest.errors import bad_request, too_large
+from rest import received
+from rest.errors import bad_request, unreadable
 
 BULK_LIMIT = 5000
 """Resources made by one request: all in one transaction, so others wait for it."""
@@ -33,19 +33,11 @@ class Item(NamedTuple):
 
 
 def read(request: Request, limit: int) -> bytes:
-    """The body.  413 when it is longer than `limit` bytes; no more than that is ever held."""
-    length = request.content_length
-    if length is not None and length > limit:
-        raise too_large(limit)
-    if length is None and "chunked" not in request.headers.get("Transfer-Encoding", "").lower():
-        return b""
-    stream, left, chunks = request.environ["wsgi.input"], limit + 1 if length is None else length, []
-    while left > 0 and (chunk := stream.read(left)):
-        chunks.append(chunk)
-        left -= len(chunk)
-    if length is None and left <= 0:
-        raise too_large(limit)
-    return b"".join(chunks)
+    """The body.  Raises ApiError: 413 when it is longer than `limit` bytes, 408 and 400 when it can't be read."""
+    try:
+        return received.body(request, limit)
+    except received.Unreadable as error:
+        raise unreadable(error.status, error.message) from None
 
 
 def document(body: bytes) -> dict[str, Any]:
@@ -53,8 +45,8 @@ def document(body: bytes) -> dict[str, Any]:
     if not body:
         raise bad_request("Resource body required")
     try:
-        found = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        found = received.parsed(body)
+    except ValueError as error:
         raise bad_request("Body contains invalid data") from error
     if not isinstance(found, dict):
         raise bad_request("Body contains invalid data")

@@ -40,10 +40,17 @@ def not_allowed(allowed: tuple[str, ...]) -> ApiError:
     return ApiError(405, "HTTPMethodNotAllowed", text, {"Allow": ", ".join(allowed)})
 
 
-def too_large(limit: int) -> ApiError:
-    text = f"The request body is larger than {limit} bytes, which is the limit."
-    return ApiError(413, "HTTPRequestEntityTooLarge", text)
+def unreadable(status: int, message: str) -> ApiError:
+    """A body that can't be read: 400, 408 or 413."""
+    types = {408: "HTTPRequestTimeout", 413: "HTTPRequestEntityTooLarge"}
+    return ApiError(status, types.get(status, "HTTPBadRequest"), message)
 
 
 def unavailable(reason: str, retry_after: int) -> ApiError:
     return ApiError(503, "ServiceUnavailable", reason, {"Retry-After": str(retry_after)})
+
+
+def bug() -> ApiError:
+    """What is wrong is in the log, and nobody else's business."""
+    text = "Request Failed: internal server error while processing your request."
+    return ApiError(500, "HTTPInternalServerError", text)

@@ -21,6 +21,7 @@ ERRORS = {
     "401": "The request has no valid token.",
     "403": "The policy does not allow it.",
     "404": "There is no such object, or the caller may not know of it.",
+    "408": "The body did not come in time.",
     "409": "It contradicts what is there.",
     "412": "The revision is another one than If-Match insists on.",
     "413": "The body is too long.",

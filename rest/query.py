@@ -19,6 +19,8 @@ from rest.errors import bad_request
 from rest.views import View
 
 CONTROLS = ("fields", "sort_key", "sort_dir", "limit", "marker", "page_reverse")
+LONGEST_LIMIT = 18
+"""Digits of `limit`: more than there can be rows, and a number for every database and JSON parser."""
 FIXED_IP_KEYS = ("ip_address", "subnet_id", "ip_address_substr")
 
 Test = Callable[[dict[str, Any]], bool]
@@ -32,7 +34,7 @@ class Query:
     equal: dict[str, list[Any]]
     kept: list[tuple[Filter, list[Any]]]
     fixed_ips: dict[str, list[str]]
-    fields: list[str]
+    fields: frozenset[str]
     sorts: list[tuple[str, bool]]
     limit: int
     marker: str
@@ -65,7 +67,7 @@ def read(resource: Resource, text: str) -> Query:
         equal,
         kept,
         fixed_ips,
-        [name for name in given.get("fields", []) if name],
+        frozenset(given.get("fields", [])) - {""},
         _sorts(resource, given.get("sort_key", []), given.get("sort_dir", [])),
         _limit(given.get("limit", ["0"])[-1]),
         given.get("marker", [""])[-1],
@@ -102,12 +104,17 @@ def _sorts(resource: Resource, keys: list[str], directions: list[str]) -> list[t
     wrong = [direction for direction in directions if direction not in ("asc", "desc")]
     if wrong:
         raise bad_request(f"{wrong} is invalid value for sort_dirs, valid value is 'asc' and 'desc'")
-    return [(key, direction == "desc") for key, direction in zip(keys, directions, strict=True)]
+    first: dict[str, bool] = {}  # a key that comes again changes nothing any more, and would cost a sort
+    for key, direction in zip(keys, directions, strict=True):
+        first.setdefault(key, direction == "desc")
+    return list(first.items())
 
 
 def _limit(text: str) -> int:
     if not text.isdecimal():
         raise bad_resource("limit", f"Limit must be an integer 0 or greater and not '{text}'")
+    if len(text) > LONGEST_LIMIT:
+        raise bad_resource("limit", f"Limit must have at most {LONGEST_LIMIT} digits")
     return int(text)
 
 
@@ -212,6 +219,6 @@ def links(query: Query, found: list[View], url: str) -> list[dict[str, str]]:
     return [{"rel": rel, "href": f"{url}?{urlencode(pairs)}"} for rel, pairs in pages]
 
 
-def shown(value: dict[str, Any], fields: list[str]) -> dict[str, Any]:
+def shown(value: dict[str, Any], fields: frozenset[str]) -> dict[str, Any]:
     """Just the fields asked for, those that there are."""
     return {name: held for name, held in value.items() if name in fields}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -20,6 +21,8 @@ from rest.auth import Trusting
 from rest.context import Answer, Call, Context, Inspector, Store
 from rest.extensions import EXTENSIONS
 from rest.policies.usual import usual_rules
+
+LOG = logging.getLogger("patchbay.rest")
 
 BODY_LIMIT = 1024 * 1024
 """Bytes that a request body may have."""
@@ -72,6 +75,9 @@ def application(
             answered, headers = _error(errors.from_refusal(refusal))
         except unavailable as lost:
             answered, headers = _error(errors.unavailable(str(lost), RETRY_AFTER))
+        except Exception:
+            LOG.exception("%s: a bug in the API", request_id)
+            answered, headers = _error(errors.bug())
         if call.revision:
             headers[REVISION] = str(call.revision)
         response = _response(answered, headers | {"X-Openstack-Request-Id": request_id})

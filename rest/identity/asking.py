@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from types import MappingProxyType
@@ -13,6 +12,7 @@ from webob import Request
 from controller.core.accounts import DEFAULT_DOMAIN, User, roles_of
 from controller.core.net import Net
 from controller.core.plan import Draft, Plan
+from rest import received
 from rest.identity import errors
 from rest.identity.endpoints import Endpoints
 from rest.identity.passwords import Passwords
@@ -81,15 +81,12 @@ class Ask:
     # -- what it says -------------------------------------------------------------------------------------------------
 
     def body(self, name: str) -> dict[str, Any]:
-        """The object that the JSON body has under a name.  Raises IdentityError (400, 413)."""
-        if (self.request.content_length or 0) > BODY_LIMIT:
-            raise errors.IdentityError(413, f"The request body is larger than {BODY_LIMIT} bytes.")
-        text = self.request.body_file.read(BODY_LIMIT + 1)
-        if len(text) > BODY_LIMIT:
-            raise errors.IdentityError(413, f"The request body is larger than {BODY_LIMIT} bytes.")
+        """The object that the JSON body has under a name.  Raises IdentityError (400, 408, 413)."""
         try:
-            found = json.loads(text)
-        except (ValueError, RecursionError):
+            found = received.parsed(received.body(self.request, BODY_LIMIT))
+        except received.Unreadable as error:
+            raise errors.IdentityError(error.status, error.message) from None
+        except ValueError:
             raise errors.bad_request("The body is not valid JSON.") from None
         return child(found, name)
 

@@ -157,6 +157,14 @@ def test_a_method_that_is_not_there_says_which_are(api):
     assert api("PATCH", "/v2.0/networks").headers["Allow"] == "GET, POST"
 
 
+def test_a_bug_is_told_to_the_log_alone(api, monkeypatch, caplog):
+    monkeypatch.setattr(api.store, "execute", lambda *_, **__: 1 // 0)
+    error = api("POST", "/v2.0/networks", {"network": {}}).error
+    text = "Request Failed: internal server error while processing your request."
+    assert error == (500, "HTTPInternalServerError", text)
+    assert "ZeroDivisionError" in caplog.text
+
+
 class LostDatabase(Exception):
     pass
 

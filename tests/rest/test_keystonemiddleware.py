@@ -124,6 +124,18 @@ def test_without_a_good_token_it_is_401_with_the_way_to_keystone(api, served):
     assert api("GET", "/v2.0/").status_int == 200
 
 
+@pytest.mark.parametrize("name", ["X-Auth-Token", "X-Service-Token"])
+@pytest.mark.parametrize(
+    "text", ["\xff\xfe", "\x00", "\x01\x7f", " ", "a b", "a\tb", "x" * 8000, "%s", "../x?y#z", "\u00e4"]
+)
+def test_a_token_may_be_anything(api, keystone, name, text):
+    headers = {"X-Auth-Token": keystone.token(), name: text}
+    environ = Request.blank("/v2.0/networks").environ
+    environ |= {f"HTTP_{key.replace('-', '_').upper()}": value for key, value in headers.items()}
+    reply = Request(environ).get_response(api.application)
+    assert (reply.status_int, reply.json["error"]["code"]) == (401, 401)
+
+
 def test_headers_of_the_client_are_not_believed(api, keystone):
     _, project = keystone.member()
     token = keystone.token("ann", project="ann")

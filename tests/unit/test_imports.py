@@ -74,10 +74,11 @@ EDGES = {
     "store": {"sqlalchemy", "alembic"},
     "openflow": {"os_ken", "eventlet"},
     "ovsdb": {"ovsdbapp", "ovs", "eventlet"},
+    "http": {"eventlet"},
     "tls": {"eventlet"},
 }
 """Each edge and its library (os-ken and the OVSDB client wait through eventlet).  TLS is handed to the others by
-whoever puts them together."""
+whoever puts them together, and so is the application that HTTP serves."""
 
 THIRD_PARTY = {
     "controller/core": {"netaddr"},
