@@ -23,6 +23,7 @@ from controller.core.resource import Resource
 from controller.core.resources import declare
 from controller.core.row import KINDS, REQUIRED, Attribute
 from controller.core.settings import Settings
+from rest.differences import CHOSEN
 from rest.extensions import EXTENSIONS
 
 TARGET = Path(__file__).parent / "generated"
@@ -37,12 +38,24 @@ def pages() -> dict[str, str]:
         "pipeline.md": pipeline_reference(LAYOUT),
         "rest.md": _rest(apps),
         "rows.md": _rows(),
+        "neutron_differences.md": _differences(),
     }
 
 
 def _rows() -> str:
     derived = {layer.row_type for layer in LAYERS}
     return row_reference(KINDS.values(), derived)
+
+
+def _differences() -> str:
+    """Where our attributes differ from those of neutron-lib."""
+    rows = [(collection, name, aspect, reason) for (collection, name, aspect), reason in sorted(CHOSEN.items())]
+    text = (
+        "Of every extension that we show, the attributes are those of neutron-lib: the same may be given and is\n"
+        "shown, with the same defaults, and the same values are taken, but for these.\n"
+    )
+    heads = ("collection", "attribute", "what differs", "why")
+    return "\n".join(["# Differences from Neutron's attributes\n", HEAD, text, grid(heads, rows)])
 
 
 def _command_line() -> str:
