@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from controller.core.app import load
 from controller.core.settings import Settings
 from controller.io.store import Store
 from tests.db.servers import MariaDB, PostgreSQL, Server
 
+load()  # their rows have tables, too, whichever test runs first
 SERVERS: dict[str, type[Server]] = {"postgresql": PostgreSQL, "mariadb": MariaDB}
 
 

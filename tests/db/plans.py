@@ -70,10 +70,9 @@ def values_of(annotation: Any) -> st.SearchStrategy[Any]:
 def rows_of(kind: type) -> st.SearchStrategy[Any]:
     """Rows of a class with few keys, so that they meet."""
     hints = get_type_hints(kind)
-    few = st.sampled_from(["a", "A", "é"])
-    return st.builds(
-        kind, **{f.name: few if f.name in kind.ROW.key_fields else values_of(hints[f.name]) for f in fields(kind)}
-    )
+    few = {str: st.sampled_from(["a", "A", "é"]), int: st.sampled_from([1, 2, 3])}
+    keys = {name: few[hints[name]] for name in kind.ROW.key_fields}
+    return st.builds(kind, **{f.name: keys.get(f.name) or values_of(hints[f.name]) for f in fields(kind)})
 
 
 ROWS = st.one_of([rows_of(kind) for kind in CONFIGURED])
