@@ -67,12 +67,16 @@ def values_of(annotation: Any) -> st.SearchStrategy[Any]:
     return st.tuples(*map(values_of, arguments))
 
 
+READ_BY_INDEXES = {"protocol": st.sampled_from([None, "tcp", "17"])}
+"""Fields whose value an index understands, and not just holds."""
+
+
 def rows_of(kind: type) -> st.SearchStrategy[Any]:
     """Rows of a class with few keys, so that they meet."""
     hints = get_type_hints(kind)
     few = {str: st.sampled_from(["a", "A", "é"]), int: st.sampled_from([1, 2, 3])}
-    keys = {name: few[hints[name]] for name in kind.ROW.key_fields}
-    return st.builds(kind, **{f.name: keys.get(f.name) or values_of(hints[f.name]) for f in fields(kind)})
+    chosen = {**READ_BY_INDEXES, **{name: few[hints[name]] for name in kind.ROW.key_fields}}
+    return st.builds(kind, **{f.name: chosen.get(f.name) or values_of(hints[f.name]) for f in fields(kind)})
 
 
 ROWS = st.one_of([rows_of(kind) for kind in CONFIGURED])
