@@ -142,7 +142,9 @@ def test_a_new_database_has_what_the_revisions_give(database: Schema, engine: En
 EVERY_KIND = st.tuples(*[st.lists(rows_of(kind), max_size=2) for kind in CONFIGURED])
 
 
-@settings(max_examples=2, phases=[Phase.generate], deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=2, phases=[Phase.generate], deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(EVERY_KIND)
 def test_rows_survive_the_way_down_and_up_again(
     url: str, database: Schema, engine: Engine, later: Path, drawn: tuple[list[Any], ...]
