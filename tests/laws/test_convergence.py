@@ -85,6 +85,8 @@ def test_a_new_controller_sends_nothing_in_whatever_order_hosts_and_switches_com
     world = s.build(cloud)
     # A VIF that is on two hosts (a live migration in flight) is taken where it is seen first.
     assume(all(len(places(world, port)) <= 1 for port in s.all_ports(world)))
+    world.tick()  # what hosts are agents of is told at a tick
+    world.settle()
     flows, stored = desired(world.machine), set(map(repr, world.store.rows()))
     connected = world.connected()
     world.restart()
