@@ -206,14 +206,13 @@ def tracked(*sets: f.SetField, commit: bool = True) -> list[Flow]:
     """Everything through zone 5; port 2: it is new, 3: of a connection, 4: an answer, 5: neither."""
     wanted = {2: f.NEW | f.TRK, 3: f.EST | f.TRK, 4: f.EST | f.RPL | f.TRK, 5: f.INV | f.TRK}
     keep = [f.Ct(commit=True, zone=5, sets=sets)] if commit else []
-    return [
-        *(Flow(0, 1, match({"eth_type": type}), [f.Ct(zone=5, table=1)]) for type in (0x800, 0x86DD)),
-        *(
-            Flow(1, 1, match({"eth_type": type, "ct_state": state}), [*keep, f.Output(port)])
-            for type in (0x800, 0x86DD)
-            for port, state in wanted.items()
-        ),
-    ]
+    made = []
+    for ip in ({"eth_type": 0x800}, {"eth_type": 0x86DD}):
+        made.append(Flow(0, 1, match(ip), [f.Ct(zone=5, table=1)]))
+        for port, state in wanted.items():
+            kept = [] if state & f.INV else keep
+            made.append(Flow(1, 1, match({**ip, "ct_state": state}), [*kept, f.Output(port)]))
+    return made
 
 
 def back(packet: Packet) -> Packet:
