@@ -197,8 +197,15 @@ class Table:
                     raise LayoutError(f"table {self.name}: goto {table} would go back (OpenFlow 1.4, 5.1.1)")
             case f.Load(name, offset, bits):
                 fields = (n for n, d in FIELDS.items() if (d.wire, d.offset, d.bits) == (name, offset, bits))
+                if name in self.writes:  # part of a header's field or of the connection's mark
+                    return
                 if not any(field in self.writes for field in fields):
                     raise LayoutError(f"table {self.name} does not declare a write of {name}[{offset}..]")
+            case f.Ct(table=table, sets=sets):
+                if table is not None and table not in LAYOUT.reachable(self):
+                    raise LayoutError(f"table {self.name} does not declare that it leads to table {table}")
+                for write in sets:
+                    self._grant(write)
             case f.SetField(name, _) | f.Move(_, name):
                 if name not in self.writes:
                     raise LayoutError(f"table {self.name} does not declare a write of {name}")
@@ -215,8 +222,9 @@ _CLAIMS: dict[type, Any] = {
     f.Load: itemgetter(slice(3)),
     f.SetField: itemgetter(0),
     f.Move: itemgetter(1),
+    f.Ct: itemgetter(slice(None)),
     **dict.fromkeys(
-        (f.Output, f.OutputReg, f.Controller, f.PushVlan, f.PopVlan, f.Metered),
+        (f.Output, f.OutputReg, f.Controller, f.PushVlan, f.PopVlan, f.Metered, f.CtClear, f.Conjunction),
         lambda action: None,
     ),
 }

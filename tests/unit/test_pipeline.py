@@ -238,3 +238,23 @@ def test_the_reference_is_well_formed_and_the_same_each_time(layout: pl.Layout) 
     assert text.endswith("|\n")
     for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Connection tracking
+
+
+def test_a_table_says_where_the_connection_tracker_sends_to_and_what_is_written_of_a_connection(
+    layout: pl.Layout,
+) -> None:
+    late = pl.table("late", "t", stage=LOOKUP, reads=("ct_state", "conj_id", "eth_type"), writes=("ct_mark",))
+    early = pl.table("early", "t", stage=GUARD, reads=("eth_type",))
+    mark = f.Ct(commit=True, sets=(f.SetField("ct_mark", 1),))
+    track = f.Ct(table=late.id)
+    assert early.flow(1, {"eth_type": 0x800}, [track]).actions == (track,)
+    assert late.flow(1, {"ct_state": (f.TRK, f.TRK), "eth_type": 0x800}, [mark, f.CtClear()]).actions[0] == mark
+    assert late.flow(1, {"eth_type": 0x800}, [f.Conjunction(1, 1, 2)]).match == (("eth_type", 0x800, None),)
+    assert late.flow(1, {"eth_type": 0x800}, [f.Ct(commit=True, sets=(f.Load("ct_mark", 3, 1, 1),))])
+    for table, action in ((early, mark), (late, f.Ct(table=late.id)), (early, f.Ct(table=early.id))):
+        with pytest.raises(LayoutError, match="does not declare"):
+            table.flow(1, {"eth_type": 0x800}, [action])

@@ -228,6 +228,8 @@ class World:
                     self.events.append(changed)
             case fx.FlowMods():
                 self._bundle(effect)
+            case fx.FlushConnections():
+                self.bridge(effect.dpid).switch.connections.flush(effect)
             case fx.OvsdbOps(host, operations):
                 self._ovsdb(self.hypervisors[host], operations)
             case fx.Read(dpid):
