@@ -57,6 +57,8 @@ _FIELDS = (
     WireField("arp_tha", 48, "mac"),
     WireField("ipv6_src", 128, "ipv6"),
     WireField("ipv6_dst", 128, "ipv6"),
+    WireField("udp_src", 16, "dec"),
+    WireField("udp_dst", 16, "dec"),
     WireField("icmpv6_type", 8, "dec"),
     WireField("icmpv6_code", 8, "dec"),
     WireField("nd_target", 128, "ipv6"),

@@ -12,6 +12,7 @@ from controller.core import flow as f
 
 _IPV4, _IPV6 = (("eth_type", 0x0800),), (("eth_type", 0x86DD),)
 _ARP, _RARP = (("eth_type", 0x0806),), (("eth_type", 0x8035),)
+_UDP = ((*_IPV4, ("ip_proto", 17)), (*_IPV6, ("ip_proto", 17)))
 _ICMPV6 = (*_IPV6, ("ip_proto", 58))
 _SOLICITATION = (*_ICMPV6, ("icmpv6_type", 135), ("icmpv6_code", 0))
 _ADVERTISEMENT = (*_ICMPV6, ("icmpv6_type", 136), ("icmpv6_code", 0))
@@ -21,6 +22,7 @@ NEEDS: dict[str, tuple[tuple[tuple[str, int], ...], ...]] = {
     **dict.fromkeys(("ipv4_src", "ipv4_dst"), (_IPV4,)),
     **dict.fromkeys(("ipv6_src", "ipv6_dst"), (_IPV6,)),
     **dict.fromkeys(("arp_op", "arp_spa", "arp_tpa", "arp_sha", "arp_tha"), (_ARP, _RARP)),
+    **dict.fromkeys(("udp_src", "udp_dst"), _UDP),
     **dict.fromkeys(("icmpv6_type", "icmpv6_code"), (_ICMPV6,)),
     **dict.fromkeys(("nd_target", "nd_reserved", "nd_options_type"), _ND),
     "nd_sll": (_SOLICITATION,),

@@ -33,6 +33,8 @@ _SPELLED = {
     "arp_op": Spelling("arp_op", "arp_op", "NXM_OF_ARP_OP"),
     "arp_spa": Spelling("arp_spa", "arp_spa", "NXM_OF_ARP_SPA"),
     "arp_tpa": Spelling("arp_tpa", "arp_tpa", "NXM_OF_ARP_TPA"),
+    "udp_src": Spelling("tp_src", "udp_src", "NXM_OF_UDP_SRC"),
+    "udp_dst": Spelling("tp_dst", "udp_dst", "NXM_OF_UDP_DST"),
     "icmpv6_type": Spelling("icmp_type", "icmpv6_type", "NXM_NX_ICMPV6_TYPE"),
     "icmpv6_code": Spelling("icmp_code", "icmpv6_code", "NXM_NX_ICMPV6_CODE"),
     "nd_reserved": Spelling("nd_reserved", "nd_reserved", "ERICOXM_OF_ICMPV6_ND_RESERVED"),

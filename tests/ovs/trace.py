@@ -17,6 +17,7 @@ _SET = {
     "ipv4": {"src": "ipv4_src", "dst": "ipv4_dst"},
     "ipv6": {"src": "ipv6_src", "dst": "ipv6_dst"},
     "arp": {"op": "arp_op", "sip": "arp_spa", "tip": "arp_tpa", "sha": "arp_sha", "tha": "arp_tha"},
+    "udp": {"src": "udp_src", "dst": "udp_dst"},
     "icmpv6": {"type": "icmpv6_type", "code": "icmpv6_code"},
     "nd": {"target": "nd_target", "sll": "nd_sll", "tll": "nd_tll"},
     "nd_ext": {"nd_reserved": "nd_reserved", "nd_options_type": "nd_options_type"},
@@ -41,8 +42,9 @@ def trace(host: Sandbox, bridge: str, packet: Packet) -> Trace:
 
 
 def key(packet: Packet) -> str:
-    """A packet as ofproto/trace wants it: like a match, with every ICMPv6 field under its full name."""
-    return re.sub(r"\bicmp_(type|code)=", r"icmpv6_\1=", format_match(f.match(packet.fields())))
+    """A packet as ofproto/trace wants it: like a match, with every ICMPv6 and UDP field under its full name."""
+    text = re.sub(r"\bicmp_(type|code)=", r"icmpv6_\1=", format_match(f.match(packet.fields())))
+    return re.sub(r"\btp_(src|dst)=", r"udp_\1=", text)
 
 
 def _path(text: str) -> list[tuple[int, int | None]]:

@@ -40,6 +40,7 @@ NXM_NAMES = {
     **{name: f"{name}_nxm" for name in ("eth_dst", "eth_src", "eth_type", "ip_proto", "ipv4_src", "ipv4_dst")},
     **{name: f"{name}_nxm" for name in ("arp_op", "arp_spa", "arp_tpa", "arp_sha", "arp_tha")},
     **{name: f"{name}_nxm" for name in ("ipv6_src", "ipv6_dst", "icmpv6_type", "icmpv6_code")},
+    **{name: f"{name}_nxm" for name in ("udp_src", "udp_dst")},
 }
 """os-ken's names of fields with Nicira's older header, where they have one beside OpenFlow's."""
 
