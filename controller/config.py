@@ -83,7 +83,7 @@ SECTIONS: dict[str, tuple[cfg.Opt, ...]] = {
             "dhcp_lease_duration",
             "86400",
             types.duration,
-            "How long a guest keeps its address without asking again, in seconds; -1 for ever. It asks after half of it.",
+            "For how many seconds a guest gets its address by DHCP; it asks again after half of them. -1 is for ever.",
         ),
     ),
     "database": (
