@@ -10,6 +10,9 @@ answer follows from the request and the rows, and a guest that asks while no con
 - v4_message.py  DHCPv4 messages as bytes (RFC 2131, RFC 2132)
 - v4_options.py  what a guest is told beside its address
 - v4.py          which message is answered by which (RFC 2131, 4.3)
+- v6_message.py  DHCPv6 messages as bytes (RFC 8415)
+- v6_options.py  what a guest is told beside its addresses
+- v6.py          which message is answered by which (RFC 8415, 18.3)
 - extra.py       `extra_dhcp_opts` as options
 - names.py       the names that these have
 """

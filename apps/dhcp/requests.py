@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from apps.dhcp import datagram, v4
+from apps.dhcp import datagram, v4, v6
 from apps.dhcp.datagram import Datagram
 from apps.dhcp.subnets import Guest, hostname, served
 from apps.dhcp_options import DhcpOptions
@@ -31,9 +31,10 @@ DHCP = app.table(
 
 REQUESTS: dict[int, dict[Any, Any]] = {
     4: {"eth_type": 0x0800, "ip_proto": datagram.UDP, "udp_src": v4.CLIENT, "udp_dst": v4.SERVER},
+    6: {"eth_type": 0x86DD, "ip_proto": datagram.UDP, "udp_dst": v6.SERVER},
 }
-"""What a request is, by IP version."""
-ANSWERS = {4: v4.answer}
+"""What a request is, by IP version.  A DHCPv6 client may send from any port (RFC 8415, 7.2)."""
+ANSWERS = {4: v4.answer, 6: v6.answer}
 
 
 @app.flows(LocalPort)
@@ -63,7 +64,7 @@ def answer(net: Any, punted: PacketIn) -> Iterable[PacketOut]:
 def _answer(net: Any, local: LocalPort, asked: Datagram) -> Datagram | None:
     """What is said to a port that asks.  Only its own MAC address is its guest's."""
     port, network = net.get(Port, local.port_id), net.get(Network, local.network_id)
-    if port is None or network is None or asked.eth_src != mac(port.mac_address) or asked.version not in ANSWERS:
+    if port is None or network is None or asked.eth_src != mac(port.mac_address):
         return None
     addresses = served(net, port, asked.version)
     if not addresses:

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.dhcp import datagram, requests, v4_message
+from apps.dhcp import datagram, requests, v4_message, v6_message
 from apps.dhcp_options import DhcpOption, DhcpOptions
 from controller.core.events import PacketIn
 from controller.core.handlers import Rows
 from controller.core.model import LocalPort
-from controller.core.packet import BROADCAST, Packet, ipv4
+from controller.core.packet import BROADCAST, Packet, ipv4, ipv6
+from tests.apps import dhcp6_client as six
 from tests.apps.dhcp_client import ALL, ANY, DISCOVER, INFORM, REQUEST, ask, frame, ip, message, punted
 from tests.apps.setup import MAC1, MAC2, Small, small
 from tests.world.world import World
@@ -47,6 +48,27 @@ told = st.builds(
 )
 
 
+ADDRESSES6 = st.lists(
+    st.sampled_from(("::", "ff02::1:2", "2001:db8::1", *(fixed.ip_address for fixed in cloud().one.fixed_ips[1:]))),
+    max_size=3,
+)
+identities = st.builds(
+    lambda kind, number, held: six.ia(kind, number, *held),
+    st.sampled_from((six.IA_NA, six.IA_TA, six.IA_PD)),
+    st.integers(0, 3),
+    ADDRESSES6,
+)
+options6 = st.lists(
+    st.one_of(
+        identities,
+        st.sampled_from((six.ME, (six.SERVER, six.DUID), (six.RAPID, b""), (six.ORO, b"\0\x17\0\x18\0"))),
+        st.tuples(st.integers(0, 70), st.binary(max_size=12)),
+    ),
+    max_size=8,
+)
+told6 = st.builds(lambda kind, said: six.frame(MAC1, kind, *said), st.integers(0, 14), options6)
+
+
 @st.composite
 def damaged(draw: st.DrawFn, whole: st.SearchStrategy[bytes]) -> bytes:
     """A frame with some bytes that are others, cut or made longer."""
@@ -55,6 +77,12 @@ def damaged(draw: st.DrawFn, whole: st.SearchStrategy[bytes]) -> bytes:
         data[draw(st.integers(0, len(data) - 1))] = draw(st.integers(0, 255))
     end = draw(st.integers(0, len(data)))
     return bytes(data[:end]) if draw(st.booleans()) else bytes(data) + draw(st.binary(max_size=40))
+
+
+def given6(data: bytes) -> set[str]:
+    """The addresses that an answer gives for longer than no time at all."""
+    identities = six.Answer(data).identities()
+    return {address for one in identities for address, times in one.addresses.items() if any(times)}
 
 
 def own(outs: list[Any]) -> None:
@@ -67,9 +95,11 @@ def own(outs: list[Any]) -> None:
         if said.version == 4:
             yiaddr = datagram.word(said.payload, 16, 4)
             assert yiaddr in (0, int.from_bytes(ip(cloud().one.fixed_ips[0].ip_address), "big"))
+        else:
+            assert given6(out.data) <= {cloud().one.fixed_ips[1].ip_address}
 
 
-@given(st.one_of(st.binary(max_size=600), damaged(told), told))
+@given(st.one_of(st.binary(max_size=600), damaged(told), told, damaged(told6), told6))
 def test_no_frame_raises_and_none_is_answered_with_what_is_not_the_ports(data):
     own(answers(cloud(), data))
 
@@ -77,6 +107,8 @@ def test_no_frame_raises_and_none_is_answered_with_what_is_not_the_ports(data):
 @given(st.binary(max_size=400))
 def test_no_payload_and_no_list_of_options_raises(payload):
     v4_message.read(payload)
+    said = v6_message.read(payload)
+    assert said is None or len(said.identities) + len(said.asked) <= len(payload)
     v4_message.read(frame(MAC1, *message(DISCOVER))[42:][:240] + payload)
 
 
@@ -84,15 +116,18 @@ def test_what_is_whole_is_answered():
     """The frames that are damaged above are such that an undamaged one has an answer."""
     for kind in (DISCOVER, REQUEST, INFORM):
         assert len(answers(cloud(), frame(MAC1, *message(kind)))) == 1
+    assert len(answers(cloud(), six.frame(MAC1, six.SOLICIT, six.ME, six.ia()))) == 1
 
 
 @given(st.lists(st.tuples(st.text(max_size=20), st.text(max_size=60)), max_size=6), st.sampled_from((4, 6)))
 def test_no_extra_option_keeps_a_guest_from_its_address(named, version):
-    one = small()
+    one = small(cidrs=BOTH)
     rows = tuple(DhcpOption(name, value, version) for name, value in named)
     one.world.write(lambda draft: draft.put(DhcpOptions(one.one.id, rows)))
     one.world.settle()
-    assert ask(one.world, one.one, *message(DISCOVER)).bootp.yiaddr == one.one.fixed_ips[0].ip_address
+    own4, own6 = (fixed.ip_address for fixed in one.one.fixed_ips)
+    assert ask(one.world, one.one, *message(DISCOVER)).bootp.yiaddr == own4
+    assert list(six.ask(one.world, one.one, six.SOLICIT, six.ME, six.ia()).identities()[0].addresses) == [own6]
 
 
 macs = st.sampled_from((MAC1, MAC2, "fa:16:3e:99:99:99"))
@@ -100,6 +135,7 @@ to = st.sampled_from((MAC2, BROADCAST, "33:33:00:01:00:02"))
 requested = st.one_of(
     st.builds(lambda src, dst: ipv4(src, dst, ANY, ALL).but(**V4), macs, to),
     st.builds(lambda src, dst: ipv4(src, dst, "10.0.0.2", "10.0.0.3").but(**V4), macs, to),
+    st.builds(lambda src, dst: ipv6(src, dst, "fe80::1", "ff02::1:2").but(udp_src=9, udp_dst=547), macs, to),
 )
 
 
@@ -128,7 +164,7 @@ class Counting:
         return found
 
 
-def looked_at(size: int) -> Counter:
+def looked_at(size: int, data: bytes) -> Counter:
     """What it takes to answer one guest among so many of its network, on its switch."""
     crowded = small(cidrs=("10.0.0.0/16", "fd00::/64"))
     world = crowded.world
@@ -136,14 +172,16 @@ def looked_at(size: int) -> Counter:
         world.plug(world.port(crowded.network), crowded.here)
     world.settle()
     rows = Counting(world)
-    (out,) = requests.answer(rows, punted(world, crowded.one, frame(MAC1, *message(DISCOVER))))
+    (out,) = requests.answer(rows, punted(world, crowded.one, data))
     assert isinstance(out.data, bytes)
     return rows.seen
 
 
-def test_an_answer_costs_the_same_among_few_and_many_ports():
-    assert looked_at(1) == looked_at(100)
-    assert sum(looked_at(1).values()) < 10
+@pytest.mark.parametrize("data", [frame(MAC1, *message(DISCOVER)), six.frame(MAC1, six.SOLICIT, six.ME, six.ia())])
+def test_an_answer_costs_the_same_among_few_and_many_ports(data):
+    few = looked_at(1, data)
+    assert few == looked_at(100, data)
+    assert sum(few.values()) < 10
 
 
 @pytest.mark.parametrize("port", [0, 999])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from tests.netns.testbed import Hypervisor, Vm, wait_until
 
 UDHCPC = """#!/bin/sh
 # busybox's client: the reason is an argument, what it was told is in the environment.
-{ echo "--- $1"; env; } >> NOTES
+{ echo "--- $1"; env; echo "+++"; } >> NOTES
 case "$1" in
 deconfig) ip address flush dev "$interface" scope global ;;
 bound|renew)
@@ -26,7 +27,7 @@ esac
 """
 DHCLIENT = """#!/bin/sh
 # ISC's client: all is in the environment, the reason among it.
-{ echo "--- $reason"; env; } >> NOTES
+{ echo "--- $reason"; env; echo "+++"; } >> NOTES
 case "$reason" in
 BOUND|REBOOT)
     ip address replace "$new_ip_address/$new_subnet_mask" dev "$interface"
@@ -75,8 +76,8 @@ class Client:
 
     @property
     def notes(self) -> list[tuple[str, dict[str, str]]]:
-        """(reason, environment) of each call of its script so far."""
-        calls = self._notes.read_text().split("--- ")[1:]
+        """(reason, environment) of each call of its script so far; one that is still being noted is not there yet."""
+        calls = re.findall(r"^--- (.*?)^\+\+\+$", self._notes.read_text(), re.MULTILINE | re.DOTALL)
         lines = [call.splitlines() for call in calls]
         return [(reason, dict(line.split("=", 1) for line in said if "=" in line)) for reason, *said in lines]
 

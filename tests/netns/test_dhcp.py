@@ -150,3 +150,42 @@ def test_no_other_guest_hears_a_request(bed):
         client.wait("bound")
     client.stop()
     assert (here.packets, there.packets) == ([], [])
+
+
+SIX = {"cidr": "fd00::/64", "ip_version": 6, "dns_nameservers": ["2001:db8::53"]}
+
+
+def modes(mode: str) -> dict:
+    return {"ipv6_address_mode": mode, "ipv6_ra_mode": mode}
+
+
+def test_dhclient_gets_and_confirms_its_ipv6_address_on_two_hosts(bed):
+    cloud = Cloud(bed)
+    made = network(cloud, subnet=SIX | modes("dhcpv6-stateful"))
+    times = [{"opt_name": "ntp-server", "opt_value": "2001:db8::123", "ip_version": 6}]
+    guests = [bare(cloud, made, host, extra_dhcp_opts=times) for host in cloud.hosts]
+    clients = [dhclient(vm, host, "-6") for (vm, _), host in zip(guests, cloud.hosts, strict=True)]
+    for client, (vm, port) in zip(clients, guests, strict=True):
+        told = client.wait("BOUND6")
+        assert told["new_ip6_address"] == address(port)
+        assert (told["new_dhcp6_name_servers"], told["new_dhcp6_domain_search"]) == ("2001:db8::53", "openstacklocal.")
+        assert (told["new_preferred_life"], told["new_max_life"]) == ("86400", "86400")
+        assert f"{address(port)}/128" in shown(vm, "-6", "address", "show", "dev", "eth0")
+        vm.run(["ip", "-6", "route", "add", "fd00::/64", "dev", "eth0"])
+    assert guests[0][0].ping(address(guests[1][1])).ok
+    clients[0].stop()
+    # It holds a lease and starts again: it asks whether the address is still its own.
+    again = dhclient(guests[0][0], cloud.hosts[0], "-6")
+    assert again.wait("REBIND6", "RENEW6", "BOUND6", "REBOOT6")["new_ip6_address"] == address(guests[0][1])
+    for client in (again, clients[1]):
+        client.stop()
+
+
+def test_dhclient_is_informed_where_guests_make_their_ipv6_addresses_themselves(bed):
+    cloud = Cloud(bed)
+    made = network(cloud, "vlan", SIX | modes("dhcpv6-stateless"))
+    vm, _ = bare(cloud, made, cloud.hosts[0])
+    client = dhclient(vm, cloud.hosts[0], "-6", "-S")
+    told = client.wait("RENEW6", "BOUND6", "REBIND6")
+    assert (told["new_dhcp6_name_servers"], "new_ip6_address" in told) == ("2001:db8::53", False)
+    client.stop()
