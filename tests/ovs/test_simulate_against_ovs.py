@@ -166,6 +166,20 @@ HAND_MADE: dict[str, tuple[list[Flow], list[Packet]]] = {
             p.ethernet(M1, M2).but(in_port=1),
         ],
     ),
+    "UDP ports, of both IP versions": (
+        [
+            Flow(0, 9, match({"eth_type": 0x800, "ip_proto": 17, "udp_src": 68, "udp_dst": 67}), [f.Output(2)]),
+            Flow(0, 8, match({"eth_type": 0x86DD, "ip_proto": 17, "udp_dst": 547}), [f.Output(3)]),
+            Flow(0, 7, match({"eth_type": 0x800, "ip_proto": 17}), [f.SetField("udp_dst", 9), f.Output(4), f.Goto(1)]),
+            Flow(1, 1, match({"eth_type": 0x800, "ip_proto": 17, "udp_dst": (8, 8)}), [f.Output(5)]),
+        ],
+        [
+            packet.but(in_port=1, **ports)
+            for packet in (p.ipv4(M1, GROUP, A1, A1), p.ipv6(M1, M2, B1, B2), p.ipv4(M1, M2, A1, A1, 6))
+            for ports in ({"udp_src": 68, "udp_dst": 67}, {"udp_dst": 547}, {"udp_src": 67, "udp_dst": 68}, {})
+            if packet["ip_proto"] == 17 or not ports
+        ],
+    ),
     "an ARP responder": (
         [
             Flow(

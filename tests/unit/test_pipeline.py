@@ -100,6 +100,17 @@ def test_next_is_the_first_table_of_a_later_stage_of_the_same_role(layout: pl.La
     assert (layout.name(INT, lookup.id), layout.name(ETH, lookup.id)) == ("lookup", str(lookup.id))
 
 
+def test_tables_of_a_stage_that_come_in_turn_follow_one_another(layout: pl.Layout) -> None:
+    guard = pl.table("guard", "a", stage=GUARD)
+    first = pl.table("first", "a", stage=RESPOND)
+    by_name = pl.table("by_name", "a", stage=RESPOND, slot=1)
+    turn = pl.table("turn", "a", stage=RESPOND, slot=3, in_turn=True, miss=pl.NEXT)
+    later = pl.table("later", "a", stage=LOOKUP)
+    assert [layout.next(table) for table in (guard, first, by_name, turn)] == [first, turn, turn, later]
+    assert pl.miss_flow(turn) == f.Flow(turn.id, 0, (), [f.Goto(later.id)])
+    assert turn.id in layout.reachable(first)
+
+
 def test_what_a_miss_does() -> None:
     guard = pl.table("guard", "a", stage=GUARD, miss=pl.NEXT)
     lookup = pl.table("lookup", "a", stage=LOOKUP, miss="flood")
