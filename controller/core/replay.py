@@ -18,10 +18,11 @@ def replayed(lines: Iterable[str]) -> Iterator[str]:
 
     A recording starts with a step that holds the Settings and the stored rows.
     """
+    apps = load()  # their rows are in recordings, too
     steps = read_steps(lines)
     start = next(steps, [])
     settings = next((row for row in start if isinstance(row, Settings)), Settings())
-    machine = Machine(load(), settings, [row for row in start if not isinstance(row, Settings)])
+    machine = Machine(apps, settings, [row for row in start if not isinstance(row, Settings)])
     for number, burst in enumerate(steps, 1):
         yield f"step {number}"
         yield from (f"  in   {_short(event)}" for event in burst)

@@ -26,9 +26,11 @@ def bad_resource(collection: str, message: str) -> Refusal:
 def not_found(row_type: Any, key: Any) -> Refusal:
     """`key` is that of no row of that class, or of one that the caller may not know of.
 
-    Of a key of several parts the last ones are told, as many as the text has places."""
+    Of a key of several parts the last ones are told, as many as the text has places; what is not known of it is `?`."""
     parts, told = key if isinstance(key, tuple) else (key,), row_type.ROW.absent
-    return Refusal(f"{row_type.__name__}NotFound", told.format(*parts[-told.count("{}") :]), 404)
+    places = told.count("{}")
+    known = ("?",) * (places - len(parts)) + parts[-places:]
+    return Refusal(f"{row_type.__name__}NotFound", told.format(*known), 404)
 
 
 def in_use(row_type: Any, key: str, collection: str) -> Refusal:

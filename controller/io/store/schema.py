@@ -70,7 +70,9 @@ def run(database: Database, change: Callable[[Connection], object]) -> None:
     if engine.dialect.name == "postgresql":  # a snapshot would be older than the wait for the lock
         engine = engine.execution_options(isolation_level="READ COMMITTED")
     try:
-        with engine.begin() as connection, _alone(connection):
+        with engine.connect() as connection, _alone(connection), connection.begin():
+            if engine.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
             change(connection)
     except (ArgumentError, DBAPIError, OSError) as error:
         raise StoreError(f"database {database.name}: {reason(error)}") from error
@@ -81,18 +83,20 @@ def run(database: Database, change: Callable[[Connection], object]) -> None:
 
 @contextmanager
 def _alone(connection: Connection) -> Iterator[None]:
-    """Processes that start together must not make the same tables.  SQLite's BEGIN IMMEDIATE has locked already."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+    """Processes that start together must not make the same tables.  SQLite's BEGIN IMMEDIATE locks by itself, and
+    PostgreSQL has a lock that ends with the transaction; MariaDB's is held around it, until what was done is committed.
+    """
     if connection.dialect.name not in ("mysql", "mariadb"):
         yield
         return
     connection.exec_driver_sql(f"SELECT GET_LOCK('patchbay {LOCK}', {LOCK_SECONDS})")
+    connection.commit()
     try:
         yield
     finally:
         if not connection.invalidated:
             connection.exec_driver_sql(f"SELECT RELEASE_LOCK('patchbay {LOCK}')")
+            connection.commit()
 
 
 def _upgrade(connection: Connection, metadata: MetaData) -> None:
