@@ -4,7 +4,7 @@
 VENV := .venv
 STAMP := $(VENV)/.setup
 PACKAGES := openvswitch-switch mininet iputils-ping iproute2 ethtool iperf3 tcpdump procps python3-venv \
-	postgresql mariadb-server
+	postgresql mariadb-server udhcpc isc-dhcp-client
 
 help:
 	@echo "make setup       install what is missing (Debian packages, Python packages into $(VENV))"

@@ -92,6 +92,12 @@ class PortDns:
     dns_name: str = attr(default="", initial="", check=NAME, filter=False, quiet=True)
     dns_domain: str = attr(default="", initial="", check=DOMAIN, filter=False, quiet=True)
 
+    @staticmethod
+    def hostname(net: Any, port_id: str, address: str, domain: str) -> str:
+        """What a port is called at one of its addresses, without the operator's domain."""
+        side = net.get(PortDns, port_id)
+        return _named(address, side.dns_name if side else "", domain)["hostname"]
+
 
 @app.prepare(Port)
 def fits_the_domain(draft: Any, old: Any, values: dict[str, Any]) -> None:

@@ -79,6 +79,12 @@ SECTIONS: dict[str, tuple[cfg.Opt, ...]] = {
             "What the MAC addresses of ports begin with: the first three octets, or four when the fourth is not 00.",
         ),
         _option("dns_domain", "openstacklocal.", types.domain, "The DNS domain of ports' names."),
+        _option(
+            "dhcp_lease_duration",
+            "86400",
+            types.duration,
+            "For how many seconds a guest gets its address by DHCP; it asks again after half of them. -1 is for ever.",
+        ),
     ),
     "database": (
         _option(
@@ -331,6 +337,7 @@ def _settings(values: Values) -> Settings:
         global_physnet_mtu=values["DEFAULT"]["global_physnet_mtu"],
         base_mac=values["DEFAULT"]["base_mac"],
         dns_domain=values["DEFAULT"]["dns_domain"],
+        dhcp_lease_duration=values["DEFAULT"]["dhcp_lease_duration"],
         bridge_mappings=ovs["bridge_mappings"],
         proactive=ovs["mode"] == "proactive",
         idle_timeout=ovs["idle_timeout"],

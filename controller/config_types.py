@@ -57,6 +57,21 @@ def limit(value: str) -> int:
     return int(value)
 
 
+SHORTEST_LEASE = 120
+"""Seconds: what dnsmasq, and so Neutron, gives at least."""
+
+
+def duration(value: str) -> int:
+    """Seconds of a lease; -1 is for ever."""
+    if value.strip() == "-1":
+        return -1
+    if not re.fullmatch(r"[0-9]{1,10}", value) or not SHORTEST_LEASE <= int(value) < 2**32 - 1:
+        raise ValueError(
+            f"{value!r} is neither -1 (for ever) nor a number of seconds from {SHORTEST_LEASE} to {2**32 - 2}"
+        )
+    return int(value)
+
+
 def one_of(*choices: str) -> Callable[[str], str]:
     """A reader of one of the words, in upper or lower case."""
 

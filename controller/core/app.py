@@ -164,7 +164,9 @@ class App:
         return self._renderer(OVSDB, scope, "")
 
     def packets(self, table: pipeline.Table) -> Callable[[Any], Any]:
-        """Handle what a table punts: `f(net, packet) -> effects` (PacketOut, Observe).  It never writes flows."""
+        """Handle what a table punts: `f(net, packet) -> effects` (PacketOut, Observe).  It never writes flows.
+
+        `net` is a handlers.Rows: look-ups by key or index, and `settings`."""
         return self._handler(self.packet_handlers, table)
 
     def restore(self, table: pipeline.Table) -> Callable[[Any], Any]:

@@ -44,6 +44,28 @@ class PacketOut:
 
 
 @dataclass(frozen=True, slots=True)
+class FlushConnections:
+    """End connections of a zone: all, or those that began as is said here ("" and 0: whatever it was).
+
+    Addresses as text.  A zone is flushed by Open vSwitch 2.6 or newer, a part of it by 3.1 or newer; the others answer
+    with an error (events.SwitchError of serial 0).  Sent behind the FlowMods before it, and not acknowledged.
+    """
+
+    dpid: int
+    zone: int
+    ip_proto: int = 0
+    src: str = ""
+    dst: str = ""
+    src_port: int = 0
+    dst_port: int = 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the zone is meant."""
+        return not (self.ip_proto or self.src or self.dst or self.src_port or self.dst_port)
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
     """Read a switch's flows again (answered by events.Reread)."""
 
@@ -142,4 +164,4 @@ class Observe:
     change: Change
 
 
-Effect = FlowMods | PacketOut | Read | Disconnect | OvsdbOps | Propose
+Effect = FlowMods | PacketOut | FlushConnections | Read | Disconnect | OvsdbOps | Propose

@@ -32,7 +32,7 @@ class WireField(NamedTuple):
 
     name: str
     bits: int
-    style: str = "hex"  # hex, dec, mac, ipv4, ipv6
+    style: str = "hex"  # hex, dec, mac, ipv4, ipv6, flags
 
 
 _FIELDS = (
@@ -43,6 +43,11 @@ _FIELDS = (
     WireField("tun_ipv6_src", 128, "ipv6"),
     WireField("tun_ipv6_dst", 128, "ipv6"),
     *(WireField(f"reg{n}", 32) for n in range(8)),
+    WireField("conj_id", 32, "dec"),
+    WireField("ct_state", 32, "flags"),
+    WireField("ct_zone", 16),
+    WireField("ct_mark", 32),
+    WireField("ct_label", 128),
     WireField("eth_dst", 48, "mac"),
     WireField("eth_src", 48, "mac"),
     WireField("eth_type", 16),
@@ -57,6 +62,14 @@ _FIELDS = (
     WireField("arp_tha", 48, "mac"),
     WireField("ipv6_src", 128, "ipv6"),
     WireField("ipv6_dst", 128, "ipv6"),
+    WireField("tcp_src", 16, "dec"),
+    WireField("tcp_dst", 16, "dec"),
+    WireField("udp_src", 16, "dec"),
+    WireField("udp_dst", 16, "dec"),
+    WireField("sctp_src", 16, "dec"),
+    WireField("sctp_dst", 16, "dec"),
+    WireField("icmpv4_type", 8, "dec"),
+    WireField("icmpv4_code", 8, "dec"),
     WireField("icmpv6_type", 8, "dec"),
     WireField("icmpv6_code", 8, "dec"),
     WireField("nd_target", 128, "ipv6"),
@@ -67,6 +80,11 @@ _FIELDS = (
 )
 FIELDS: dict[str, WireField] = {field.name: field for field in _FIELDS}
 ORDER: dict[str, int] = {field.name: n for n, field in enumerate(_FIELDS)}
+
+NEW, EST, REL, RPL, INV, TRK, SNAT, DNAT = (1 << n for n in range(8))
+"""The bits of `ct_state` (ovs-fields(7)): TRK is set once a packet went through the connection tracker."""
+CT_FLAGS = {"new": NEW, "est": EST, "rel": REL, "rpl": RPL, "inv": INV, "trk": TRK, "snat": SNAT, "dnat": DNAT}
+KNOWN_CT_FLAGS = (1 << len(CT_FLAGS)) - 1
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Actions
@@ -154,7 +172,65 @@ class Goto(NamedTuple):
     tag: str = "goto"
 
 
-Action = Output | OutputReg | Controller | Load | SetField | Move | PushVlan | PopVlan | Resubmit | Metered | Goto
+class Bits(NamedTuple):
+    """A part of a field: `bits` bits from bit `offset` on."""
+
+    field: str
+    offset: int
+    bits: int
+
+
+class Ct(NamedTuple):
+    """Send a copy through the connection tracker and on to `table`; what follows sees an untracked packet (Nicira ct).
+
+    `zone` is its number, or 16 bits of a field that hold it.  `commit` keeps the connection, and `sets` then writes its
+    ct_mark or ct_label (SetField, Load or Move).  `force` begins a connection anew whose first packet went the other
+    way.  Without a `table` the copy ends there.
+    """
+
+    commit: bool = False
+    zone: int | Bits = 0
+    table: int | None = None
+    sets: tuple[SetField | Load | Move, ...] = ()
+    force: bool = False
+    tag: str = "ct"
+
+
+class CtClear(NamedTuple):
+    """Forget what the connection tracker said of the packet (Nicira ct_clear)."""
+
+    tag: str = "ct_clear"
+
+
+class Conjunction(NamedTuple):
+    """The flow is an alternative of clause `clause`, 1 to `n_clauses` (2 to 64), of the conjunctive match `id`.
+
+    A packet that meets every clause, at one priority, is looked up once more with conj_id = id (ovs-fields(7)).  A flow
+    is of one clause of an id.
+    """
+
+    id: int
+    clause: int
+    n_clauses: int
+    tag: str = "conjunction"
+
+
+Action = (
+    Output
+    | OutputReg
+    | Controller
+    | Load
+    | SetField
+    | Move
+    | PushVlan
+    | PopVlan
+    | Resubmit
+    | Metered
+    | Goto
+    | Ct
+    | CtClear
+    | Conjunction
+)
 Match = tuple[tuple[str, int, int | None], ...]
 Actions = tuple[Action, ...]
 Slot = tuple[int, int, Match]
@@ -186,8 +262,12 @@ def match_field(name: str, wanted: int | tuple[int, int], limit: int) -> tuple[s
 
 PLAIN = 2
 """The format of marshal that writes each value in full: the same bytes in every process and version of Python."""
-_SAID = Kept(lambda action: marshal.dumps(tuple(action), PLAIN), 1 << 13)
+_SAID = Kept(lambda action: marshal.dumps(_plain(action), PLAIN), 1 << 13)
 """The bytes of an action that cookies follow from."""
+
+
+def _plain(value: Any) -> Any:
+    return tuple(map(_plain, value)) if isinstance(value, tuple) else value
 
 
 class Flow:

@@ -17,6 +17,7 @@ from controller.core.events import PacketIn
 from controller.core.faults import Faults
 from controller.core.model import INT, Switch
 from controller.core.net import Net
+from controller.core.settings import Settings
 
 CALM = 60.0
 """Seconds without a failure before the fault of a handler may end."""
@@ -40,13 +41,24 @@ class Failure:
     well: bool = False
 
 
+class Rows:
+    """The Net as a handler sees it: look-ups, the changes of observed rows, and the operator's settings."""
+
+    __slots__ = ("change", "find", "get", "has", "settings")
+
+    def __init__(self, net: Net, settings: Settings) -> None:
+        self.get, self.find, self.has, self.change = net.get, net.find, net.has, net.change
+        self.settings = settings
+
+
 class Handlers:
     """Calls packet handlers and restorers.  What they give is handed to `take`, one by one; an error that `take` raises
     is the handler's as well, which gave what nobody can take."""
 
-    def __init__(self, apps: Iterable[App], faults: Faults) -> None:
+    def __init__(self, apps: Iterable[App], faults: Faults, settings: Settings) -> None:
         apps = tuple(apps)
         self._faults = faults
+        self._settings = settings
         self._packets = _named((app.name, app.packet_handlers) for app in apps)
         self._restorers = _named((app.name, app.restorers) for app in apps)
         self._failures: dict[tuple[str, int], Failure] = {}
@@ -55,13 +67,13 @@ class Handlers:
         """Hand a punted packet to the app whose table punted it."""
         handler = self._packets.get((INT, event.table))
         if handler is not None:
-            self._call(handler, event.dpid, take, net, event)
+            self._call(handler, event.dpid, take, Rows(net, self._settings), event)
 
     def restore(self, net: Net, dpid: int, table: int, fields: dict[str, int], take: Take) -> None:
         """Take the rows that a flow of a reactive table stands, or stood, for."""
         handler = self._restorers.get((INT, table))
         if handler is not None:
-            self._call(handler, dpid, take, net, dpid, fields)
+            self._call(handler, dpid, take, Rows(net, self._settings), dpid, fields)
 
     def _call(self, handler: tuple[str, Callable[..., Iterable[Any]]], dpid: int, take: Take, *about: Any) -> None:
         name, function = handler

@@ -72,7 +72,7 @@ class Machine:
         self._rereads = Rereads()
         self._retried = 0.0
         self._contests = Contests(self.faults)
-        self._app_handlers = Handlers(self.apps, self.faults)
+        self._app_handlers = Handlers(self.apps, self.faults, settings)
         self._handlers: dict[type, Callable[[Any], None]] = {
             e.Changed: self._changed,
             e.Tick: self._tick,

@@ -10,7 +10,7 @@ from controller.core.spelling import value_of, value_text
 INNER_VLAN = "inner_vlan"
 """The second 802.1Q tag (as `vlan_vid`, 0 when there is none).  OpenFlow sees the outer one only."""
 _KNOWN = frozenset(f.FIELDS) | {INNER_VLAN}
-_METADATA = frozenset(name for name in f.FIELDS if name == "in_port" or name.startswith(("reg", "tun_")))
+_METADATA = frozenset(name for name in f.FIELDS if name.startswith(("in_port", "reg", "tun_", "ct_", "conj_")))
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 ETH_IPV4, ETH_ARP, ETH_IPV6 = 0x0800, 0x0806, 0x86DD

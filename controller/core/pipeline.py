@@ -96,8 +96,9 @@ TUNNEL = field("TUNNEL", 4, 4, 4, (LOOKUP, OUTPUT), "the tunnel type to leave by
 class Table:
     """One flow table: who owns it, where it is, and what its flows may match, write and lead to.
 
-    `miss` is what a packet without a matching flow meets: NEXT (go on in the next stage that has a table), another
+    `miss` is what a packet without a matching flow meets: NEXT (go on: see Layout.next), another
     table, or DROP.  Flows of `reactive` tables are read back with their matches: they stand for something observed.
+    A stage is entered at its first table; one that comes `in_turn` follows those before it in its stage, by NEXT.
     """
 
     name: str
@@ -110,6 +111,7 @@ class Table:
     leads: tuple[str, ...]
     miss: str
     reactive: bool
+    in_turn: bool
     meaning: str
 
     def __post_init__(self) -> None:
@@ -197,8 +199,15 @@ class Table:
                     raise LayoutError(f"table {self.name}: goto {table} would go back (OpenFlow 1.4, 5.1.1)")
             case f.Load(name, offset, bits):
                 fields = (n for n, d in FIELDS.items() if (d.wire, d.offset, d.bits) == (name, offset, bits))
+                if name in self.writes:  # part of a header's field or of the connection's mark
+                    return
                 if not any(field in self.writes for field in fields):
                     raise LayoutError(f"table {self.name} does not declare a write of {name}[{offset}..]")
+            case f.Ct(table=table, sets=sets):
+                if table is not None and table not in LAYOUT.reachable(self):
+                    raise LayoutError(f"table {self.name} does not declare that it leads to table {table}")
+                for write in sets:
+                    self._grant(write)
             case f.SetField(name, _) | f.Move(_, name):
                 if name not in self.writes:
                     raise LayoutError(f"table {self.name} does not declare a write of {name}")
@@ -215,8 +224,9 @@ _CLAIMS: dict[type, Any] = {
     f.Load: itemgetter(slice(3)),
     f.SetField: itemgetter(0),
     f.Move: itemgetter(1),
+    f.Ct: itemgetter(slice(None)),
     **dict.fromkeys(
-        (f.Output, f.OutputReg, f.Controller, f.PushVlan, f.PopVlan, f.Metered),
+        (f.Output, f.OutputReg, f.Controller, f.PushVlan, f.PopVlan, f.Metered, f.CtClear, f.Conjunction),
         lambda action: None,
     ),
 }
@@ -264,14 +274,14 @@ class Layout:
         return [table for (r, _), table in sorted(self.by_id.items()) if r == role]
 
     def next(self, table: Table) -> Table | None:
-        """The first table of the next stage that has one."""
+        """The next table of the stage that comes in turn, else the first one of the next stage that has any."""
         if table.name not in self._next:
-            later = (t for t in self.tables(table.role) if t.stage > table.stage)
+            later = (t for t in self.tables(table.role) if t.stage > table.stage or (t.in_turn and t.id > table.id))
             self._next[table.name] = next(later, None)
         return self._next[table.name]
 
     def reachable(self, table: Table) -> set[int]:
-        """The ids of the tables that a table's flows may lead to: those it names, and the next stage."""
+        """The ids of the tables that a table's flows may lead to: those it names, and the next one."""
         names = (*table.leads, *(() if table.miss in (NEXT, DROP) else (table.miss,)))
         found = {self.by_name[name].id for name in names if name in self.by_name}
         onward = self.next(table)
@@ -297,6 +307,7 @@ def table(
     leads: Iterable[str] = (),
     miss: str = DROP,
     reactive: bool = False,
+    in_turn: bool = False,
     meaning: str = "",
 ) -> Table:
     """Declare a table.  `leads` names the tables its flows go or resubmit to."""
@@ -308,7 +319,9 @@ def table(
     if on not in (INT, ETH):
         raise LayoutError(f"table {name}: no role is called {on}")
     return LAYOUT.add(
-        Table(name, owner, on, stage, slot, _spelt(reads), _spelt(writes), tuple(leads), miss, reactive, meaning)
+        Table(
+            name, owner, on, stage, slot, _spelt(reads), _spelt(writes), tuple(leads), miss, reactive, in_turn, meaning
+        )
     )
 
 
@@ -327,7 +340,7 @@ def resubmit(name: str) -> f.Resubmit:
 
 
 def onward(table: Table) -> list[f.Action]:
-    """Go on behind a table's stage (nothing, when it is the last)."""
+    """Go on to the table that comes after one: of its stage in turn, or of the next one (nothing, after the last)."""
     later = LAYOUT.next(table)
     return [_goto(later.id)] if later else []
 

@@ -16,11 +16,20 @@ _ICMPV6 = (*_IPV6, ("ip_proto", 58))
 _SOLICITATION = (*_ICMPV6, ("icmpv6_type", 135), ("icmpv6_code", 0))
 _ADVERTISEMENT = (*_ICMPV6, ("icmpv6_type", 136), ("icmpv6_code", 0))
 _ND = (_SOLICITATION, _ADVERTISEMENT)
+_TRANSPORTS = {"tcp": 6, "udp": 17, "sctp": 132}
+
+
+def _over_ip(proto: int) -> tuple[tuple[tuple[str, int], ...], ...]:
+    return (*_IPV4, ("ip_proto", proto)), (*_IPV6, ("ip_proto", proto))
+
+
 NEEDS: dict[str, tuple[tuple[tuple[str, int], ...], ...]] = {
     "ip_proto": (_IPV4, _IPV6),
     **dict.fromkeys(("ipv4_src", "ipv4_dst"), (_IPV4,)),
     **dict.fromkeys(("ipv6_src", "ipv6_dst"), (_IPV6,)),
     **dict.fromkeys(("arp_op", "arp_spa", "arp_tpa", "arp_sha", "arp_tha"), (_ARP, _RARP)),
+    **{f"{name}_{end}": _over_ip(proto) for name, proto in _TRANSPORTS.items() for end in ("src", "dst")},
+    **dict.fromkeys(("icmpv4_type", "icmpv4_code"), ((*_IPV4, ("ip_proto", 1)),)),
     **dict.fromkeys(("icmpv6_type", "icmpv6_code"), (_ICMPV6,)),
     **dict.fromkeys(("nd_target", "nd_reserved", "nd_options_type"), _ND),
     "nd_sll": (_SOLICITATION,),
@@ -29,9 +38,13 @@ NEEDS: dict[str, tuple[tuple[tuple[str, int], ...], ...]] = {
 """By field, the alternatives of what must be known of a packet that has it."""
 EXACT_ONLY = frozenset(
     ("in_port", "eth_type", "ip_proto", "arp_op", "icmpv6_type", "icmpv6_code", "nd_reserved", "nd_options_type")
+    + ("icmpv4_type", "icmpv4_code", "ct_zone", "conj_id")
 )
 """Fields that can't be matched under a mask."""
-READ_ONLY = frozenset(("eth_type", "ip_proto"))
+READ_ONLY = frozenset(("eth_type", "ip_proto", "ct_state", "ct_zone", "ct_mark", "ct_label", "conj_id"))
+"""What no action writes; of these, ct(commit) alone writes those of a connection."""
+OF_CONNECTION = frozenset(("ct_mark", "ct_label"))
+MOST_CLAUSES = 64
 MAX_PORT = 0xFEFF
 """The highest number of a real port in Open vSwitch, though OpenFlow 1.4 has room for more."""
 _RESERVED_PORTS = (f.IN_PORT, f.NORMAL, f.CONTROLLER, f.LOCAL)
@@ -50,6 +63,8 @@ def refusal(flow: f.Flow) -> str | None:
             return f"in_port={value} is no port"
         if name in NEEDS and not _has(known, name):
             return f"a match on {name} needs one on {_wanted(name)}"
+        if name == "ct_state" and value & ~f.KNOWN_CT_FLAGS:
+            return f"ct_state={value:#x} has flags that are not there"
     if flow.table >= INTERNAL_TABLE:
         return f"table {flow.table} is not for users"
     return _actions_refusal(flow, known)
@@ -57,6 +72,9 @@ def refusal(flow: f.Flow) -> str | None:
 
 def _actions_refusal(flow: f.Flow, known: Mapping[str, int]) -> str | None:
     tags = 1 if known.get("vlan_vid", 0) & f.VLAN_PRESENT else 0
+    conjunctions = sum(isinstance(action, f.Conjunction) for action in flow.actions)
+    if conjunctions not in (0, len(flow.actions)):
+        return "a flow of conjunctions does nothing else"
     for n, action in enumerate(flow.actions):
         if isinstance(action, f.Metered) and n != 0:
             return "a meter comes first"
@@ -97,8 +115,32 @@ def _refusal(action: f.Action, table: int, known: Mapping[str, int], tags: int) 
             return _read(source, known) or _write(target, known, tags)
         case f.SetField(name, _):
             return _write(name, known, tags)
+        case f.Ct():
+            return _ct_refusal(action, known)
+        case f.Conjunction(_, clause, n_clauses) if not 1 <= clause <= n_clauses or not 2 <= n_clauses <= MOST_CLAUSES:
+            return f"conjunction {clause}/{n_clauses}"
         case _:
             return None
+
+
+def _ct_refusal(ct: f.Ct, known: Mapping[str, int]) -> str | None:
+    if known.get("eth_type") not in (0x0800, 0x86DD):
+        return "ct needs a match on IPv4 or IPv6"
+    if ct.commit and known.get("ct_state", 0) & f.INV:
+        return "ct(commit) of an invalid packet"
+    if not ct.commit and (ct.force or ct.sets):
+        return "ct without commit forces and writes nothing"
+    if isinstance(ct.zone, f.Bits) and (ct.zone.bits != 16 or ct.zone.offset + 16 > f.FIELDS[ct.zone.field].bits):
+        return f"a zone of {ct.zone}"
+    if ct.table is not None and ct.table >= INTERNAL_TABLE:
+        return f"ct leads to table {ct.table}"
+    for write in ct.sets:
+        name = write.target if isinstance(write, f.Move) else write.field
+        if name not in OF_CONNECTION:
+            return f"exec writes {name}, which is not a connection's"
+        if isinstance(write, f.Move) and f.FIELDS[write.source].bits != f.FIELDS[name].bits:
+            return f"{write.source} and {name} are not of one width"
+    return None
 
 
 def _read(name: str, known: Mapping[str, int]) -> str | None:

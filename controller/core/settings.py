@@ -20,7 +20,8 @@ class Settings:
     """Ranges are inclusive pairs.  A physical network with an empty tuple of ranges has no VLANs for tenants, but an
     administrator may use any VLAN of it (Neutron's `network_vlan_ranges = physnet1`).  `quotas` is the limit of every
     project that has none of its own, by resource; one that is not in it has the resource's own, or that of `default`
-    where the resource has none.  `dns_domain` ends with a dot."""
+    where the resource has none.  `dns_domain` ends with a dot.  `dhcp_lease_duration` is in seconds, -1
+    for leases that never end."""
 
     integration_bridge: str = "br-int"
     tenant_network_types: tuple[str, ...] = ("vxlan",)
@@ -38,6 +39,7 @@ class Settings:
     hosts: tuple[HostSettings, ...] = ()
     quotas: tuple[tuple[str, int], ...] = ()
     dns_domain: str = "openstacklocal."
+    dhcp_lease_duration: int = 86400
 
     @property
     def openflow_target(self) -> str:

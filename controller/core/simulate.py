@@ -6,7 +6,7 @@ what the resubmitted-to flows change of the packet stays changed behind it (ovs-
 
 from __future__ import annotations
 
-from bisect import insort
+from collections import deque
 from collections.abc import Container, Iterable, Mapping
 from contextlib import suppress
 from typing import NamedTuple
@@ -16,15 +16,17 @@ from controller.core.effects import FlowMods
 from controller.core.events import Installed
 from controller.core.packet import INNER_VLAN, Packet
 from controller.core.prerequisites import MAX_PORT, refusal
+from controller.core.simulate_connections import Connections
+from controller.core.simulate_tables import Ambiguous, FlowTable
+
+__all__ = ["Ambiguous", "Loop", "ModelSwitch", "Refused", "Result", "Step"]
 
 MAX_DEPTH = 64
 """Resubmits inside resubmits that Open vSwitch follows."""
 MAX_LOOKUPS = 4096
-"""Table lookups that Open vSwitch makes for one packet."""
-
-
-class Ambiguous(Exception):
-    """Two flows of one priority match a packet: which one a switch takes is undefined (OpenFlow 1.4, 5.3)."""
+"""Table lookups that Open vSwitch makes for one packet, anew for each copy that comes from the connection tracker."""
+MAX_TRACKED = 64
+"""Copies of a packet that come from the connection tracker here: a switch follows a loop of them without end."""
 
 
 class Loop(Exception):
@@ -49,11 +51,15 @@ class Step(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What became of a packet: copies per output port, copies punted as (table id, packet), and the lookups."""
+    """What became of a packet: copies per output port, copies punted as (table id, packet), and the lookups.
+
+    `tracked` is the ct_state of each copy that came back from the connection tracker.
+    """
 
     outputs: tuple[tuple[int, Packet], ...]
     controller: tuple[tuple[int, Packet], ...]
     path: tuple[Step, ...]
+    tracked: tuple[int, ...] = ()
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -61,52 +67,8 @@ class Result(NamedTuple):
         return tuple(port for port, _ in self.outputs)
 
 
-_Signature = tuple[tuple[str, int], ...]
-
-
-class _Table:
-    """The flows of a table by the fields and masks they match on, so a lookup costs one dict access per combination."""
-
-    __slots__ = ("_groups",)
-
-    def __init__(self) -> None:
-        self._groups: dict[_Signature, dict[tuple[int, ...], list[f.Flow]]] = {}
-
-    @staticmethod
-    def _place(flow: f.Flow) -> tuple[_Signature, tuple[int, ...]]:
-        masks = tuple((name, (1 << f.FIELDS[name].bits) - 1 if mask is None else mask) for name, _, mask in flow.match)
-        return masks, tuple(value for _, value, _ in flow.match)
-
-    def add(self, flow: f.Flow) -> None:
-        signature, values = self._place(flow)
-        insort(self._groups.setdefault(signature, {}).setdefault(values, []), flow, key=lambda other: -other.priority)
-
-    def remove(self, flow: f.Flow) -> None:
-        signature, values = self._place(flow)
-        group = self._groups[signature]
-        group[values].remove(flow)
-        if not group[values]:
-            del group[values]
-        if not group:
-            del self._groups[signature]
-
-    def lookup(self, fields: Mapping[str, int]) -> f.Flow | None:
-        """The flow of the highest priority that matches.  Raises Ambiguous."""
-        best: f.Flow | None = None
-        rival: f.Flow | None = None
-        for signature, group in self._groups.items():
-            found = group.get(tuple([fields.get(name, 0) & mask for name, mask in signature]))
-            if found is None or (best is not None and found[0].priority < best.priority):
-                continue
-            rival = best if best is not None and found[0].priority == best.priority else None
-            best = found[0]
-        if rival is not None:
-            raise Ambiguous(f"{best} and {rival} match {Packet.of(dict(fields))}")
-        return best
-
-
 class ModelSwitch:
-    """A bridge's flow tables and meters.
+    """A bridge's flow tables, meters and connections.
 
     `ports` are its OpenFlow ports by number, with their names; an output to a port that is not among them goes nowhere.
     None: every port is there. `foreign` are flows of somebody else, as (table, priority,
@@ -123,9 +85,10 @@ class ModelSwitch:
         self.ports = ports
         self.foreign = set(foreign)
         self.meters = {meter.id: meter.rate for meter in meters}
+        self.connections = Connections()
         self._slots: dict[f.Slot, f.Flow] = {}
         self._cookies: dict[tuple[int, int], dict[f.Slot, f.Flow]] = {}
-        self._tables: dict[int, _Table] = {}
+        self._tables: dict[int, FlowTable] = {}
         self.apply(FlowMods(0, 0, add=tuple(flows)))
 
     @property
@@ -174,7 +137,7 @@ class ModelSwitch:
             self._remove(old)
         self._slots[flow.slot] = flow
         self._cookies.setdefault((flow.table, flow.cookie), {})[flow.slot] = flow
-        self._tables.setdefault(flow.table, _Table()).add(flow)
+        self._tables.setdefault(flow.table, FlowTable()).add(flow)
 
     def _remove(self, flow: f.Flow) -> None:
         del self._slots[flow.slot]
@@ -193,12 +156,12 @@ class ModelSwitch:
     def run(self, packet: Packet, *, meters_open: bool = True) -> Result:
         """Follow a packet (its in_port is a field of it) from table 0.  Raises Ambiguous or Loop.
 
+        Copies that come back from the connection tracker go on when all else is done, each by itself.
         `meters_open=False`: every meter drops what it meets.  NORMAL is reported as an output to port NORMAL.
         """
         walk = _Walk(self, packet.fields(), meters_open)
-        with suppress(_MeterClosed):
-            walk.table(0, 0)
-        return Result(tuple(walk.outputs), tuple(walk.controller), tuple(walk.path))
+        walk.all()
+        return Result(tuple(walk.outputs), tuple(walk.controller), tuple(walk.path), tuple(walk.tracked))
 
     def has_port(self, port: int) -> bool:
         """Whether an output to that port goes anywhere."""
@@ -217,22 +180,36 @@ def _fields(flow: f.Flow) -> tuple[tuple[str, int], ...]:
 class _Walk:
     """One packet on its way: its fields as they are now, and what was done so far."""
 
-    __slots__ = ("_fields", "_meters_open", "_switch", "controller", "outputs", "path")
+    __slots__ = ("_begun", "_fields", "_meters_open", "_switch", "_waiting", "controller", "outputs", "path", "tracked")
 
     def __init__(self, switch: ModelSwitch, fields: dict[str, int], meters_open: bool) -> None:
         self._switch = switch
         self._fields = fields
+        self._waiting: deque[tuple[int, dict[str, int]]] = deque([(0, fields)])
+        self._begun = 0
         self._meters_open = meters_open
         self.outputs: list[tuple[int, Packet]] = []
         self.controller: list[tuple[int, Packet]] = []
         self.path: list[Step] = []
+        self.tracked: list[int] = []
+
+    def all(self) -> None:
+        """Follow the packet, then each copy that the connection tracker has sent on to a table."""
+        for _ in range(MAX_TRACKED):
+            if not self._waiting:
+                return
+            start, self._fields = self._waiting.popleft()
+            self._begun = len(self.path)
+            with suppress(_MeterClosed):
+                self.table(start, 0)
+        raise Loop(f"the connection tracker sent the packet on more than {MAX_TRACKED} times")
 
     def table(self, start: int, depth: int) -> None:
         """Look up in a table, carry the flow's actions out, go on where it says."""
         table: int | None = start
         while table is not None:
-            if depth > MAX_DEPTH or len(self.path) >= MAX_LOOKUPS:
-                raise Loop(f"table {table} is reached at depth {depth}, after {len(self.path)} lookups")
+            if depth > MAX_DEPTH or len(self.path) - self._begun >= MAX_LOOKUPS:
+                raise Loop(f"table {table} is reached at depth {depth}, after {len(self.path) - self._begun} lookups")
             flow = self._switch.lookup(table, self._fields)
             self.path.append(Step(table, flow, flow.actions if flow else (), depth))
             table = self._carry_out(flow, depth) if flow else None
@@ -255,9 +232,31 @@ class _Walk:
                     self._output(port)
                 case f.OutputReg(name, offset, bits):
                     self._output_register(self._fields.get(name, 0) >> offset & (1 << bits) - 1)
+                case f.Ct():
+                    self._track(action)
                 case _:
                     rewrite(self._fields, action)
         return None
+
+    def _track(self, ct: f.Ct) -> None:
+        """Send a copy through the connection tracker; the packet itself goes on untracked."""
+        copy = dict(self._fields)
+        zone = ct.zone if isinstance(ct.zone, int) else copy.get(ct.zone.field, 0) >> ct.zone.offset & 0xFFFF
+        connections = self._switch.connections
+        told = connections.track(copy, zone)
+        made = connections.commit(copy, zone, told["ct_state"], ct.force) if ct.commit else None
+        if made is not None:
+            values = {**copy, "ct_mark": made.mark, "ct_label": made.label}
+            for write in ct.sets:
+                rewrite(values, write)
+            made.mark, made.label = values.get("ct_mark", 0), values.get("ct_label", 0)
+            told |= {"ct_mark": made.mark, "ct_label": made.label}
+        if ct.table is not None:
+            for name, value in told.items():
+                _set(copy, name, value)
+            self._waiting.append((ct.table, copy))
+            self.tracked.append(told["ct_state"])
+        rewrite(self._fields, f.CtClear())
 
     def _output_register(self, number: int) -> None:
         """Port numbers in registers are Open vSwitch's own, of 16 bits; the reserved ones are the highest."""
@@ -286,6 +285,9 @@ def rewrite(fields: dict[str, int], action: f.Action) -> None:
         case f.PushVlan():
             _set(fields, INNER_VLAN, fields.get("vlan_vid", 0))
             _set(fields, "vlan_vid", f.VLAN_PRESENT)
+        case f.CtClear():
+            for name in ("ct_state", "ct_zone", "ct_mark", "ct_label"):
+                fields.pop(name, None)
         case f.PopVlan():
             _set(fields, "vlan_vid", fields.get(INNER_VLAN, 0))
             _set(fields, INNER_VLAN, 0)

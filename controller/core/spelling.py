@@ -33,8 +33,14 @@ _SPELLED = {
     "arp_op": Spelling("arp_op", "arp_op", "NXM_OF_ARP_OP"),
     "arp_spa": Spelling("arp_spa", "arp_spa", "NXM_OF_ARP_SPA"),
     "arp_tpa": Spelling("arp_tpa", "arp_tpa", "NXM_OF_ARP_TPA"),
-    "icmpv6_type": Spelling("icmp_type", "icmpv6_type", "NXM_NX_ICMPV6_TYPE"),
-    "icmpv6_code": Spelling("icmp_code", "icmpv6_code", "NXM_NX_ICMPV6_CODE"),
+    "tcp_src": Spelling("tcp_src", "tcp_src", "NXM_OF_TCP_SRC"),
+    "tcp_dst": Spelling("tcp_dst", "tcp_dst", "NXM_OF_TCP_DST"),
+    "udp_src": Spelling("udp_src", "udp_src", "NXM_OF_UDP_SRC"),
+    "udp_dst": Spelling("udp_dst", "udp_dst", "NXM_OF_UDP_DST"),
+    "sctp_src": Spelling("sctp_src", "sctp_src", "OXM_OF_SCTP_SRC"),
+    "sctp_dst": Spelling("sctp_dst", "sctp_dst", "OXM_OF_SCTP_DST"),
+    "icmpv4_type": Spelling("icmpv4_type", "icmp_type", "NXM_OF_ICMP_TYPE"),
+    "icmpv4_code": Spelling("icmpv4_code", "icmp_code", "NXM_OF_ICMP_CODE"),
     "nd_reserved": Spelling("nd_reserved", "nd_reserved", "ERICOXM_OF_ICMPV6_ND_RESERVED"),
     "nd_options_type": Spelling("nd_options_type", "nd_options_type", "ERICOXM_OF_ICMPV6_ND_OPTIONS_TYPE"),
 }
@@ -63,6 +69,22 @@ FIELD_OF = {
     **{spelled.match: name for name, spelled in SPELLING.items()},
     **{spelled.target: name for name, spelled in SPELLING.items()},
     **{name: name for name in f.FIELDS},
+}
+_OF_ICMP, _OF_ICMP6 = ("icmpv4_type", "icmpv4_code"), ("icmpv6_type", "icmpv6_code")
+_SHORT = (
+    *((6, word, f"tcp_{word[3:]}") for word in ("tp_src", "tp_dst")),
+    *((17, word, f"udp_{word[3:]}") for word in ("tp_src", "tp_dst")),
+    *((132, word, f"sctp_{word[3:]}") for word in ("tp_src", "tp_dst")),
+)
+FIELD_SHORT = {
+    **{(eth_type, proto, word): name for eth_type in (0x0800, 0x86DD) for proto, word, name in _SHORT},
+    **{(0x0800, 1, name.replace("v4", "")): name for name in _OF_ICMP},
+    **{(0x86DD, 58, name.replace("v6", "")): name for name in _OF_ICMP6},
+}
+"""What short words mean in a match, by its eth_type and ip_proto: ports of a transport protocol, ICMP's type and code.
+"""
+SHORT_OF: dict[tuple[int | None, int | None, str], str] = {
+    (eth_type, proto, name): word for (eth_type, proto, word), name in FIELD_SHORT.items()
 }
 REGISTER_OF = {spelled.register: name for name, spelled in SPELLING.items()}
 
@@ -96,12 +118,14 @@ def mask_text(name: str, mask: int) -> str:
         hosts = ~mask & (1 << field.bits) - 1
         if hosts & hosts + 1 == 0:
             return str(field.bits - hosts.bit_length())
-    return hex(mask) if field.style == "dec" else _STYLES[field.style][0](mask)
+    return hex(mask) if field.style in ("dec", "flags") else _STYLES[field.style][0](mask)
 
 
 def mask_of(name: str, text: str) -> int:
     """The mask that a text stands for: a prefix length, or written like a value.  Raises ValueError."""
     field = f.FIELDS[name]
+    if field.style == "flags":
+        return number(text, field.bits)
     if field.style in ("ipv4", "ipv6") and text.isdecimal():
         length = int(text)
         if not 0 < length <= field.bits:
@@ -130,9 +154,50 @@ def _mac_of(text: str) -> int:
     return int(text.replace(":", ""), 16)
 
 
+def _flags_text(value: int) -> str:
+    """new|trk; a number when there are others than those that are known, or none."""
+    if not value or value & ~f.KNOWN_CT_FLAGS:
+        return hex(value)
+    return "|".join(name for name, bit in f.CT_FLAGS.items() if value & bit)
+
+
+def _flags_of(text: str) -> int:
+    if text[:1].isdecimal():
+        return number(text, 32)
+    names = text.split("|")
+    _require_flags(names)
+    return sum(f.CT_FLAGS[name] for name in names)
+
+
+def signed_flags_text(value: int, mask: int) -> str:
+    """+new-est: the flags that are looked at, with what they must be; '' when there are others than the known ones."""
+    if mask & ~f.KNOWN_CT_FLAGS:
+        return ""
+    return "".join(("+" if value & bit else "-") + name for name, bit in f.CT_FLAGS.items() if mask & bit)
+
+
+def signed_flags(text: str) -> tuple[int, int]:
+    """Value and mask of flags, each with its sign.  Raises ValueError."""
+    if not re.fullmatch(r"([+-][a-z]+)+", text):
+        raise ValueError(f"{text!r} are not flags like +new-est")
+    words = re.findall(r"[+-][a-z]+", text)
+    _require_flags([word[1:] for word in words])
+    bits = [(word[0], f.CT_FLAGS[word[1:]]) for word in words]
+    return sum(bit for sign, bit in bits if sign == "+"), sum(bit for _, bit in bits)
+
+
+def _require_flags(names: list[str]) -> None:
+    for n, name in enumerate(names):
+        if name not in f.CT_FLAGS:
+            raise ValueError(f"no flag is called {name!r}; there are {', '.join(f.CT_FLAGS)}")
+        if name in names[:n]:
+            raise ValueError(f"{name} is said a second time")
+
+
 _STYLES: dict[str, tuple[Callable[[int], str], Callable[[str], int]]] = {
     "hex": (hex, int),
     "dec": (str, int),
+    "flags": (_flags_text, _flags_of),
     "mac": (_mac_text, _mac_of),
     "ipv4": (lambda value: str(ipaddress.IPv4Address(value)), lambda text: int(ipaddress.IPv4Address(text))),
     "ipv6": (lambda value: str(ipaddress.IPv6Address(value)), lambda text: int(ipaddress.IPv6Address(text))),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from controller.core import flow as f
 from controller.core import spelling as s
@@ -46,24 +47,32 @@ def format_flow(flow: f.Flow, names: TableName | None = None) -> str:
 def format_match(match: f.Match) -> str:
     """The words of a match, the protocol's keyword first, as ovs-ofctl prints them; '' matches every packet."""
     exact = {name: value for name, value, mask in match if mask is None}
-    proto, type_ = exact.get("ip_proto"), exact.get("eth_type", -1)
+    type_, proto = _kind(exact)
     word, said = s.KEYWORD_OF.get((type_, proto)), {"eth_type", "ip_proto"}
     if word is None:
         word, said = s.KEYWORD_OF.get((type_, None)), {"eth_type"}
     if word is None:
         rest = [part for part in match if part[0] == "eth_type"] + [part for part in match if part[0] != "eth_type"]
-        return ",".join(_match_word(*part) for part in rest)
-    return ",".join([word, *(_match_word(*part) for part in match if part[0] not in said)])
+        return ",".join(_match_word(type_, proto, *part) for part in rest)
+    return ",".join([word, *(_match_word(type_, proto, *part) for part in match if part[0] not in said)])
 
 
-def _match_word(name: str, value: int, mask: int | None) -> str:
+def _kind(exact: Mapping[str, Wanted]) -> tuple[Any, Any]:
+    """What decides which header a short word like tp_src is of."""
+    return exact.get("eth_type", -1), exact.get("ip_proto")
+
+
+def _match_word(type_: int, proto: int | None, name: str, value: int, mask: int | None) -> str:
     if name == "vlan_vid":
         if mask is None and value & f.VLAN_PRESENT:
             return f"dl_vlan={value & ~f.VLAN_PRESENT}"
         return f"vlan_tci=0x{value:04x}/0x{0x1FFF if mask is None else mask:04x}"
-    return (
-        f"{s.SPELLING[name].match}={s.value_text(name, value)}{'' if mask is None else '/' + s.mask_text(name, mask)}"
-    )
+    word = s.SHORT_OF.get((type_, proto, name), s.SPELLING[name].match)
+    if mask is None:
+        return f"{word}={s.value_text(name, value)}"
+    if f.FIELDS[name].style == "flags":
+        return f"{word}={s.signed_flags_text(value, mask) or f'{value:#x}/{mask:#x}'}"
+    return f"{word}={s.value_text(name, value)}/{s.mask_text(name, mask)}"
 
 
 def format_actions(actions: f.Actions, names: TableName | None = None) -> str:
@@ -98,6 +107,24 @@ def format_action(action: f.Action, names: TableName | None = None) -> str:
             return f"meter:{meter}"
         case f.Goto(table):
             return f"goto_table:{_table_text(table, names)}"
+        case f.Ct():
+            return _ct_text(action, names)
+        case f.CtClear():
+            return "ct_clear"
+        case f.Conjunction(id, clause, n_clauses):
+            return f"conjunction({id},{clause}/{n_clauses})"
+
+
+def _ct_text(ct: f.Ct, names: TableName | None) -> str:
+    zone = _part_text(*ct.zone) if isinstance(ct.zone, f.Bits) else str(ct.zone or "")
+    said = {
+        "commit": ct.commit,
+        "force": ct.force,
+        f"table={_table_text(ct.table or 0, names)}": ct.table is not None,
+        f"zone={zone}": zone,
+        f"exec({format_actions(ct.sets)})": ct.sets,
+    }
+    return f"ct({','.join(word for word, meant in said.items() if meant)})"
 
 
 def _table_text(table: int, names: TableName | None) -> str:
@@ -167,7 +194,7 @@ def parse_actions(text: str, tables: TableNumber | None = None) -> f.Actions:
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"[^\s,()]+(?:\([^)]*\)?)?|[()]", text)
+    return re.findall(r"[^\s,()]+(?:\((?:[^()]|\([^()]*\))*\)?)?|[()]", text)
 
 
 @contextmanager
@@ -181,6 +208,7 @@ def _naming(word: str) -> Iterator[None]:
 
 def _add(matched: dict[str, Wanted], word: str) -> None:
     name, _, value = word.partition("=")
+    name = s.FIELD_SHORT.get((*_kind(matched), name), name)
     made: Mapping[str, Wanted] = s.KEYWORDS[word] if word in s.KEYWORDS else _condition(name, value)
     for field, wanted in made.items():
         if field in matched:
@@ -199,11 +227,15 @@ def _condition(name: str, value: str) -> dict[str, Wanted]:
     if name == "vlan_tci" and not slash:
         raise ValueError("only vlan_tci=VALUE/MASK is read, and no priority bits in it")
     field = "vlan_vid" if name == "vlan_tci" else _field(name)
+    if value[:1] in ("+", "-") and f.FIELDS[field].style == "flags":
+        return {field: s.signed_flags(value)}
     number = s.value_of(field, exact)
     return {field: (number, s.mask_of(field, mask)) if slash else number}
 
 
 def _field(name: str) -> str:
+    if name in ("tp_src", "tp_dst"):
+        raise ValueError(f"{name} needs tcp, udp or sctp before it")
     if name not in s.FIELD_OF:
         raise ValueError(f"no field is called {name}")
     return s.FIELD_OF[name]
@@ -239,14 +271,45 @@ def _action(word: str, tables: TableNumber | None) -> f.Action:
         return f.PopVlan()
     if word == "push_vlan:0x8100":
         return f.PushVlan()
+    if word == "ct_clear":
+        return f.CtClear()
     if found := re.fullmatch(r"resubmit\(,([^,()]+)\)", word):
         return f.Resubmit(_table(found[1], tables))
+    if found := re.fullmatch(r"ct(?:\((.*)\))?", word):
+        return _ct(_words(found[1] or ""), tables)
+    if found := re.fullmatch(r"conjunction\((\w+),(\w+)/(\w+)\)", word):
+        return f.Conjunction(s.number(found[1], 32), s.number(found[2], 8), s.number(found[3], 8))
     name, _, rest = word.partition(":")
     if name == "goto_table":
         return f.Goto(_table(rest, tables))
     if name not in _ACTIONS:
         raise ValueError("no action that is known here")
     return _ACTIONS[name](rest)
+
+
+def _ct(words: list[str], tables: TableNumber | None) -> f.Ct:
+    given: dict[str, Any] = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        if found := re.fullmatch(r"exec\((.*)\)", word):
+            given["sets"] = tuple(_set(word) for word in _words(found[1]))
+        elif word in ("commit", "force"):
+            given[word] = True
+        elif name == "table":
+            given["table"] = _table(value, tables)
+        elif name == "zone":
+            given["zone"] = f.Bits(*_part(value)) if "[" in value else s.number(value, 16)
+        else:
+            raise ValueError(f"{word!r} is nothing that ct does here")
+    return f.Ct(**given)
+
+
+def _set(word: str) -> f.SetField | f.Load | f.Move:
+    name, _, rest = word.partition(":")
+    made = _ACTIONS[name](rest) if name in ("set_field", "load", "move") else None
+    if not isinstance(made, f.SetField | f.Load | f.Move):
+        raise ValueError(f"{word!r} is nothing that exec does here")
+    return made
 
 
 def _output(rest: str) -> f.Action:

@@ -17,7 +17,7 @@ os.environ.setdefault("OSKEN_HUB_TYPE", "eventlet")
 
 from os_ken.lib import hub
 
-from controller.core.effects import Disconnect, Effect, FlowMods, OvsdbOps, PacketOut, Propose, Read
+from controller.core.effects import Disconnect, Effect, FlowMods, FlushConnections, OvsdbOps, PacketOut, Propose, Read
 from controller.core.events import Changed, Event, SwitchUp, Tick
 from controller.core.machine import Machine
 from controller.core.net import Change
@@ -54,7 +54,7 @@ class Store(Protocol):
 
 
 class OpenFlow(Protocol):
-    def carry_out(self, effect: FlowMods | PacketOut | Read | Disconnect) -> None: ...
+    def carry_out(self, effect: FlowMods | PacketOut | FlushConnections | Read | Disconnect) -> None: ...
 
     def taken_in(self, event: SwitchUp) -> None: ...
 
@@ -144,7 +144,7 @@ class Loop:
             case OvsdbOps(host, operations):
                 if self.ovsdb is not None:
                     self.ovsdb.ensure(host, operations)
-            case FlowMods() | PacketOut() | Read() | Disconnect():
+            case FlowMods() | PacketOut() | FlushConnections() | Read() | Disconnect():
                 if self.openflow is not None:
                     self.openflow.carry_out(effect)
 

@@ -36,7 +36,7 @@ def test_a_meter_that_drops_takes_no_copy_from_anybody_but_the_controller():
 
 
 def test_proactive_switches_ask_nothing():
-    cloud = small(settings=Settings(proactive=True))
+    cloud = small(cidrs=(), settings=Settings(proactive=True))
     assert flows(cloud.world, cloud.here, "demand.punt") == []
     assert cloud.here.bridges["br-int"].switch.meters == {}
     assert not [flow for flow in flows(cloud.world, cloud.here, "neighbours.rules") if "priority=10," in flow]

@@ -22,7 +22,7 @@ def test_the_answer_to_arp_is_a_flow():
     cloud = small()
     address = cloud.one.fixed_ips[0].ip_address
     assert flows(cloud.world, cloud.here, "neighbours.local") == [
-        f"table=neighbours, priority=110,arp,reg0=0x1,reg1=0x1,arp_op=1,arp_tpa={address} actions=goto_table:switching",
+        f"table=neighbours, priority=110,arp,reg0=0x1,reg1=0x1,arp_op=1,arp_tpa={address} actions=goto_table:dhcp",
         f"table=neighbours, priority=100,arp,reg0=0x1,reg4=0x0/0x1,arp_op=1,arp_tpa={address} "
         f"actions=move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],set_field:{MAC1}->eth_src,set_field:2->arp_op,"
         "move:NXM_NX_ARP_SHA[]->NXM_NX_ARP_THA[],move:NXM_OF_ARP_SPA[]->NXM_OF_ARP_TPA[],"

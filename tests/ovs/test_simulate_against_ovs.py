@@ -12,7 +12,7 @@ from controller.core import flow as f
 from controller.core import packet as p
 from controller.core.flow import Flow, match
 from controller.core.packet import Packet
-from controller.core.prerequisites import NEEDS, refusal
+from controller.core.prerequisites import NEEDS, OF_CONNECTION, READ_ONLY, refusal
 from controller.core.simulate import Loop, ModelSwitch
 from controller.core.text import format_flow, parse_flow
 from tests.ovs.sandbox import Sandbox, SandboxError
@@ -66,7 +66,8 @@ def agree(host: Sandbox, flows: list[Flow], packets: Iterable[Packet]) -> set[tu
     switch = ModelSwitch(flows, NAMES)
     seen = set()
     for packet in packets:
-        real, model = trace(host, "br0", packet), switch.run(packet)
+        model = switch.run(packet)
+        real = trace(host, "br0", packet, model.tracked)
         path = tuple((step.table, step.flow.priority if step.flow else None) for step in model.path)
         outputs = [(port, copy.frame()) for port, copy in model.outputs]
         assert path == real.path, real.text
@@ -85,6 +86,8 @@ def untagged(in_port: int = 1) -> Packet:
     return p.ipv4(M1, M2, A1, A2).but(in_port=in_port)
 
 
+ZONE_OF_REG5 = f.Ct(zone=f.Bits("reg5", 0, 16), table=1)
+COMMIT_TO_4 = f.Ct(commit=True, zone=7, table=4, sets=(f.SetField("ct_mark", 5), f.Load("ct_label", 3, 5, 9)))
 HAND_MADE: dict[str, tuple[list[Flow], list[Packet]]] = {
     "what a resubmitted-to flow changes stays changed": (
         [
@@ -163,6 +166,20 @@ HAND_MADE: dict[str, tuple[list[Flow], list[Packet]]] = {
             p.ethernet(M1, M2).but(in_port=1),
         ],
     ),
+    "UDP ports, of both IP versions": (
+        [
+            Flow(0, 9, match({"eth_type": 0x800, "ip_proto": 17, "udp_src": 68, "udp_dst": 67}), [f.Output(2)]),
+            Flow(0, 8, match({"eth_type": 0x86DD, "ip_proto": 17, "udp_dst": 547}), [f.Output(3)]),
+            Flow(0, 7, match({"eth_type": 0x800, "ip_proto": 17}), [f.SetField("udp_dst", 9), f.Output(4), f.Goto(1)]),
+            Flow(1, 1, match({"eth_type": 0x800, "ip_proto": 17, "udp_dst": (8, 8)}), [f.Output(5)]),
+        ],
+        [
+            packet.but(in_port=1, **ports)
+            for packet in (p.ipv4(M1, GROUP, A1, A1), p.ipv6(M1, M2, B1, B2), p.ipv4(M1, M2, A1, A1, 6))
+            for ports in ({"udp_src": 68, "udp_dst": 67}, {"udp_dst": 547}, {"udp_src": 67, "udp_dst": 68}, {})
+            if packet["ip_proto"] == 17 or not ports
+        ],
+    ),
     "an ARP responder": (
         [
             Flow(
@@ -226,6 +243,67 @@ HAND_MADE: dict[str, tuple[list[Flow], list[Packet]]] = {
             Flow(1, 1, (), [f.SetField("eth_dst", MAC2), f.Output(3), TO_CONTROLLER]),
         ],
         [untagged()],
+    ),
+    "conjunctions": (
+        [
+            *(
+                Flow(0, 9, match({"in_port": port}), [f.Conjunction(5, 1, 2), f.Conjunction(6, 1, 3)])
+                for port in (1, 2)
+            ),
+            Flow(0, 9, match({"eth_type": 0x800, "ipv4_src": address(A1)}), [f.Conjunction(5, 2, 2)]),
+            Flow(0, 9, match({"eth_type": 0x800, "ipv4_dst": address(A1)}), [f.Conjunction(6, 2, 3)]),
+            Flow(0, 9, match({"eth_dst": MAC2}), [f.Conjunction(6, 3, 3)]),
+            Flow(0, 8, match({"eth_src": MAC2}), [f.Output(6)]),
+            Flow(0, 7, match({"conj_id": 5}), [f.Output(4), f.Goto(1)]),
+            Flow(0, 6, match({"conj_id": 6, "in_port": 1}), [f.Output(5)]),
+            Flow(0, 1, (), [f.Output(3)]),
+            Flow(1, 1, match({"conj_id": 0}), [f.Output(5)]),
+            Flow(1, 2, match({"conj_id": 5}), [f.Output(6)]),
+        ],
+        [
+            p.ipv4(one, other, src, dst).but(in_port=port)
+            for one, other in ((M1, M2), (M2, M1))
+            for src, dst in ((A1, A2), (A2, A1), (A2, A2))
+            for port in (1, 2, 3)
+        ],
+    ),
+    "transport ports and ICMP types": (
+        [
+            Flow(0, 9, match({"eth_type": 0x800, "ip_proto": 6, "tcp_dst": (80, 0xFFF0)}), [f.Output(2)]),
+            Flow(0, 8, match({"eth_type": 0x86DD, "ip_proto": 17, "udp_src": 53}), [f.Output(3)]),
+            Flow(0, 7, match({"eth_type": 0x800, "ip_proto": 132, "sctp_src": (1, 1)}), [f.Output(4)]),
+            Flow(0, 6, match({"eth_type": 0x800, "ip_proto": 1, "icmpv4_type": 8, "icmpv4_code": 0}), [f.Output(5)]),
+            Flow(0, 5, match({"eth_type": 0x86DD, "ip_proto": 58, "icmpv6_type": 128}), [f.Output(6)]),
+        ],
+        [
+            *(p.ipv4(M1, M2, A1, A2, proto=6).but(in_port=1, tcp_dst=port) for port in (79, 80, 95, 96)),
+            *(p.ipv6(M1, M2, B1, B2).but(in_port=1, udp_src=port) for port in (53, 54)),
+            *(p.ipv4(M1, M2, A1, A2, proto=132).but(in_port=1, sctp_src=port) for port in (1, 2)),
+            *(p.ipv4(M1, M2, A1, A2, proto=1).but(in_port=1, icmpv4_type=kind) for kind in (8, 0)),
+            *(p.ipv6(M1, M2, B1, B2, proto=58).but(in_port=1, icmpv6_type=kind) for kind in (128, 129)),
+        ],
+    ),
+    "through the connection tracker, and around it": (
+        [
+            Flow(
+                0, 1, match({"eth_type": 0x800}), [f.Load("reg5", 0, 16, 7), ZONE_OF_REG5, f.Output(2), f.Resubmit(2)]
+            ),
+            Flow(1, 9, match({"ct_state": (f.NEW | f.TRK, f.NEW | f.TRK)}), [f.Output(3), f.Resubmit(3)]),
+            Flow(1, 8, match({"ct_state": (f.EST | f.TRK, f.EST | f.TRK | f.RPL), "ct_zone": 7}), [f.Output(4)]),
+            Flow(1, 7, match({"ct_state": (f.INV, f.INV)}), [f.Output(5)]),
+            Flow(1, 6, match({"ct_state": (f.RPL, f.RPL)}), [f.CtClear(), f.Goto(2)]),
+            Flow(2, 2, match({"ct_state": 0, "ct_mark": 0}), [f.Output(6)]),
+            Flow(2, 1, (), [f.Output(1)]),
+            Flow(3, 1, match({"eth_type": 0x800, "ct_zone": 7}), [COMMIT_TO_4]),
+            Flow(4, 1, match({"ct_state": (f.TRK, f.TRK), "reg5": 7}), [f.Output(5)]),
+        ],
+        [
+            p.ipv4(M1, M2, A1, A2).but(in_port=1, udp_src=1, udp_dst=2),
+            p.ipv4(M1, M2, A2, A1).but(in_port=3, udp_src=2, udp_dst=1),
+            p.ipv4(M1, M2, A1, A2).but(in_port=1, udp_src=1, udp_dst=2),
+            p.ipv4(M1, M2, A1, A2, proto=1).but(in_port=1, icmpv4_type=3),
+            p.ipv6(M1, M2, B1, B2).but(in_port=1),
+        ],
     ),
     "the in_port may be rewritten, and tunnel metadata": (
         [
@@ -345,10 +423,12 @@ def test_every_field_has_the_name_and_the_width_that_the_switch_knows(host: Sand
     needed = dict(NEEDS[name][0]) if name in NEEDS else {"vlan_vid": 0x1001} if name == "vlan_vid" else {}
     wanted = {**needed, name: needed.get(name, 1)} if name != "vlan_vid" else needed
     same = next((n for n in ("reg0", "eth_src") if f.FIELDS[n].bits == f.FIELDS[name].bits), name)
-    written = [] if name in ("eth_type", "ip_proto") else [f.SetField(name, wanted[name]), f.Move(same, name)]
-    flow = Flow(3, 7, match(wanted), [f.Move(name, same if same != name or not written else name), *written][-3:])
-    if name in ("eth_type", "ip_proto"):
-        flow = Flow(3, 7, match(wanted), [])
+    written = [f.SetField(name, wanted[name]), f.Move(same, name)]
+    flow = Flow(3, 7, match(wanted), [f.Move(name, same), *written])
+    if name in OF_CONNECTION:
+        flow = Flow(3, 7, match({**wanted, "eth_type": 0x800}), [f.Ct(commit=True, sets=tuple(written))])
+    elif name in READ_ONLY:
+        flow = Flow(3, 7, match(wanted), [f.Move(name, same)] if same != name else [])
     assert refusal(flow) is None
     install(host, [flow])
     (line,) = (line for line in host.ofctl("dump-flows", "br0").splitlines() if "actions=" in line)

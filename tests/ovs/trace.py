@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from controller.core import flow as f
 from controller.core.packet import INNER_VLAN, Packet
-from controller.core.spelling import value_of
+from controller.core.spelling import SHORT_OF, SPELLING, value_of
 from controller.core.text import format_match
 from tests.ovs.sandbox import Sandbox
 
@@ -16,6 +17,8 @@ _SET = {
     "eth": {"src": "eth_src", "dst": "eth_dst"},
     "ipv4": {"src": "ipv4_src", "dst": "ipv4_dst"},
     "ipv6": {"src": "ipv6_src", "dst": "ipv6_dst"},
+    "udp": {"src": "udp_src", "dst": "udp_dst"},
+    "tcp": {"src": "tcp_src", "dst": "tcp_dst"},
     "arp": {"op": "arp_op", "sip": "arp_spa", "tip": "arp_tpa", "sha": "arp_sha", "tha": "arp_tha"},
     "icmpv6": {"type": "icmpv6_type", "code": "icmpv6_code"},
     "nd": {"target": "nd_target", "sll": "nd_sll", "tll": "nd_tll"},
@@ -32,17 +35,31 @@ class Trace(NamedTuple):
     text: str
 
 
-def trace(host: Sandbox, bridge: str, packet: Packet) -> Trace:
-    """Ask a switch what it would do with a packet.  Datapath port numbers must be the OpenFlow ones."""
-    text = host.appctl("ofproto/trace", bridge, key(packet))
-    actions = re.search(r"^Datapath actions: (.*)$", text, re.MULTILINE)
-    assert actions, text
-    return Trace(tuple(_path(text)), tuple(_outputs(actions[1], packet)), text)
+def trace(host: Sandbox, bridge: str, packet: Packet, ct_states: Iterable[int] = ()) -> Trace:
+    """Ask a switch what it would do with a packet.  Datapath port numbers must be the OpenFlow ones.
+
+    `ct_states` are what its connection tracker is to say, in the order of the copies that come back from there.
+    """
+    told = [
+        word for state in ct_states for word in ("--ct-next", ",".join(n for n, b in f.CT_FLAGS.items() if state & b))
+    ]
+    text = host.appctl("ofproto/trace", bridge, key(packet), *told)
+    actions = re.findall(r"^Datapath actions: (.*)$", text, re.MULTILINE)
+    names = ["", *re.findall(r"^recirc\((0x[0-9a-f]+)\)", text, re.MULTILINE)]
+    assert len(actions) == len(names) > 0, text
+    frames, outputs = {"": packet.frame()}, []
+    for name, listed in zip(names, actions, strict=True):
+        outputs += _outputs(listed, frames[name], frames)
+    return Trace(tuple(_path(text)), tuple(outputs), text)
 
 
 def key(packet: Packet) -> str:
-    """A packet as ofproto/trace wants it: like a match, with every ICMPv6 field under its full name."""
-    return re.sub(r"\bicmp_(type|code)=", r"icmpv6_\1=", format_match(f.match(packet.fields())))
+    """A packet as ofproto/trace wants it: like a match, with every field under its full name."""
+    text = format_match(f.match(packet.fields()))
+    for (_, proto, name), word in SHORT_OF.items():
+        if proto == packet["ip_proto"]:
+            text = re.sub(rf"\b{word}=", f"{SPELLING[name].target}=", text)
+    return text
 
 
 def _path(text: str) -> list[tuple[int, int | None]]:
@@ -55,9 +72,9 @@ def _path(text: str) -> list[tuple[int, int | None]]:
     return found
 
 
-def _outputs(actions: str, packet: Packet) -> list[tuple[int | str, Packet]]:
-    """Carry datapath actions out on a frame."""
-    frame, found = packet.frame(), []
+def _outputs(actions: str, frame: Packet, later: dict[str, Packet]) -> list[tuple[int | str, Packet]]:
+    """Carry datapath actions out on a frame; what is to come back from the connection tracker is put in `later`."""
+    found: list[tuple[int | str, Packet]] = []
     for action in _split(actions):
         name, _, rest = action.partition("(")
         if name.isdigit():
@@ -71,7 +88,9 @@ def _outputs(actions: str, packet: Packet) -> list[tuple[int | str, Packet]]:
             frame = frame.but(vlan_vid=frame[INNER_VLAN], inner_vlan=0)
         elif name == "set":
             frame = _written(frame, rest[:-1])
-        elif name != "drop" and not name.startswith("meter"):
+        elif name == "recirc":
+            later[rest[:-1]] = frame
+        elif name not in ("drop", "ct", "ct_clear") and not name.startswith("meter"):
             raise AssertionError(f"ofproto/trace says {action}, which this test does not read")
     return found
 

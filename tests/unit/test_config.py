@@ -64,6 +64,7 @@ log_level = debug
 global_physnet_mtu = 9000
 base_mac = FA-16-3E-4F-00-00
 dns_domain = Cloud.Example
+dhcp_lease_duration = -1
 [database]
 connection = postgresql+psycopg2://ann:pa$$word@db/patchbay
 [api]
@@ -116,6 +117,7 @@ bridge_mappings = physnet1:br-ex
             global_physnet_mtu=9000,
             base_mac="fa:16:3e:4f:00:00",
             dns_domain="cloud.example.",
+            dhcp_lease_duration=-1,
             bridge_mappings=(("physnet1", "br-eth1"), ("physnet2", "br-eth2")),
             proactive=True,
             idle_timeout=10,
@@ -190,6 +192,10 @@ BAD = [
     ("[DEFAULT]\nbase_mac = 01:00:00:00:00:00", "'01:00:00:00:00:00' is a multicast address"),
     ("[DEFAULT]\nbase_mac = fa:16", "[DEFAULT] base_mac: 'fa:16' is not a MAC address"),
     ("[DEFAULT]\ndns_domain = a..b", "[DEFAULT] dns_domain: 'a..b' is not a DNS domain"),
+    (
+        "[DEFAULT]\ndhcp_lease_duration = 60",
+        "dhcp_lease_duration: '60' is neither -1 (for ever) nor a number of seconds",
+    ),
     ("[DEFAULT]\nlog_level = LOUD", "[DEFAULT] log_level: 'LOUD' is not one of DEBUG, INFO, WARNING, ERROR"),
     ("[DEFAULT]\nglobal_physnet_mtu = 67", "global_physnet_mtu: '67' is not a number of bytes from 68"),
     ("[database]\nconnection =", "[database] connection: it can't be empty"),

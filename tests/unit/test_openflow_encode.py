@@ -109,6 +109,18 @@ def read_action(action: Any) -> f.Action:
             return f.PushVlan()
         case parser.OFPActionPopVlan():
             return f.PopVlan()
+        case parser.NXActionCT(zone_src=zone, zone_ofs_nbits=bits, recirc_table=table, alg=0, actions=sets):
+            return f.Ct(
+                bool(action.flags & 1),
+                f.Bits(FIELD_OF.get(zone, zone), bits >> 6, (bits & 63) + 1) if zone else bits,
+                None if table == 0xFF else table,
+                tuple(map(read_action, sets)),
+                bool(action.flags & 2),
+            )
+        case parser.NXActionCTClear():
+            return f.CtClear()
+        case parser.NXActionConjunction(clause=clause, n_clauses=n_clauses, id=id):
+            return f.Conjunction(id, clause + 1, n_clauses)
         case parser.OFPActionSetField(key=name, value=value):
             field = FIELD_OF.get(name, name)
             return f.SetField(field, number(field, value))
@@ -128,6 +140,8 @@ def fits(action: f.Action) -> bool:
             return bits <= 64
         case f.Move(source, target):
             return FIELDS[source].bits == FIELDS[target].bits
+        case f.Ct(zone=zone, sets=sets):
+            return (isinstance(zone, int) or "in_port" not in zone) and all(map(fits, sets))
         case f.SetField("in_port") | f.Output(f.CONTROLLER) | f.Metered() | f.Goto():
             return False
         case _:

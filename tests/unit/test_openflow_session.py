@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from os_ken.ofproto import ofproto_v1_4 as ofp
 
 from controller.core import flow as f
-from controller.core.effects import FlowMods, PacketOut
+from controller.core.effects import FlowMods, FlushConnections, PacketOut
 from controller.core.events import (
     FlowRemoved,
     PacketIn,
@@ -243,6 +243,21 @@ def test_a_packet_out() -> None:
     ((kind, _, data),) = peer.hears()
     assert kind == ofp.OFPT_PACKET_OUT
     assert data.endswith(b"frame")
+
+
+def test_connections_are_flushed_behind_the_flows_before() -> None:
+    """Nicira's messages: ct-flush-zone and ct-flush (tests/ovs compares them with ovs-ofctl's)."""
+    peer = Bridge()
+    peer.connect()
+    peer.hears()
+    peer.session.send(FlowMods(DPID, 7, tuple(FLOWS)))
+    peer.session.flush_connections(FlushConnections(DPID, 9))
+    peer.session.flush_connections(FlushConnections(DPID, 9, 17))
+    *_, (_, _, commit), (zone, _, whole), (part, _, some) = peer.hears()
+    assert commit[1] == ofp.OFPT_BUNDLE_CONTROL
+    assert zone == part == ofp.OFPT_EXPERIMENTER
+    assert whole[8:].hex() == "000023200000001d0000000000000009"
+    assert some[8:].hex() == "000023200000002011000000000000000002000800090000"
 
 
 # ---------------------------------------------------------------------------------------------------------------------

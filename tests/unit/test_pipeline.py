@@ -100,6 +100,17 @@ def test_next_is_the_first_table_of_a_later_stage_of_the_same_role(layout: pl.La
     assert (layout.name(INT, lookup.id), layout.name(ETH, lookup.id)) == ("lookup", str(lookup.id))
 
 
+def test_tables_of_a_stage_that_come_in_turn_follow_one_another(layout: pl.Layout) -> None:
+    guard = pl.table("guard", "a", stage=GUARD)
+    first = pl.table("first", "a", stage=RESPOND)
+    by_name = pl.table("by_name", "a", stage=RESPOND, slot=1)
+    turn = pl.table("turn", "a", stage=RESPOND, slot=3, in_turn=True, miss=pl.NEXT)
+    later = pl.table("later", "a", stage=LOOKUP)
+    assert [layout.next(table) for table in (guard, first, by_name, turn)] == [first, turn, turn, later]
+    assert pl.miss_flow(turn) == f.Flow(turn.id, 0, (), [f.Goto(later.id)])
+    assert turn.id in layout.reachable(first)
+
+
 def test_what_a_miss_does() -> None:
     guard = pl.table("guard", "a", stage=GUARD, miss=pl.NEXT)
     lookup = pl.table("lookup", "a", stage=LOOKUP, miss="flood")
@@ -238,3 +249,23 @@ def test_the_reference_is_well_formed_and_the_same_each_time(layout: pl.Layout) 
     assert text.endswith("|\n")
     for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Connection tracking
+
+
+def test_a_table_says_where_the_connection_tracker_sends_to_and_what_is_written_of_a_connection(
+    layout: pl.Layout,
+) -> None:
+    late = pl.table("late", "t", stage=LOOKUP, reads=("ct_state", "conj_id", "eth_type"), writes=("ct_mark",))
+    early = pl.table("early", "t", stage=GUARD, reads=("eth_type",))
+    mark = f.Ct(commit=True, sets=(f.SetField("ct_mark", 1),))
+    track = f.Ct(table=late.id)
+    assert early.flow(1, {"eth_type": 0x800}, [track]).actions == (track,)
+    assert late.flow(1, {"ct_state": (f.TRK, f.TRK), "eth_type": 0x800}, [mark, f.CtClear()]).actions[0] == mark
+    assert late.flow(1, {"eth_type": 0x800}, [f.Conjunction(1, 1, 2)]).match == (("eth_type", 0x800, None),)
+    assert late.flow(1, {"eth_type": 0x800}, [f.Ct(commit=True, sets=(f.Load("ct_mark", 3, 1, 1),))])
+    for table, action in ((early, mark), (late, f.Ct(table=late.id)), (early, f.Ct(table=early.id))):
+        with pytest.raises(LayoutError, match="does not declare"):
+            table.flow(1, {"eth_type": 0x800}, [action])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from controller.core import flow as f
 from controller.core import packet as p
-from controller.core.effects import FlowMods
+from controller.core.effects import FlowMods, FlushConnections
 from controller.core.events import Installed
 from controller.core.flow import Flow, match
 from controller.core.packet import Packet
@@ -162,12 +162,114 @@ def test_the_lookup_is_that_of_a_plain_list(space: int, seed: int) -> None:
 
 
 def test_two_flows_of_one_priority_are_an_error_only_where_both_match_and_none_is_higher() -> None:
-    flows = [Flow(0, 1, match({"in_port": 1}), []), Flow(0, 1, match({"eth_type": 0x800}), [])]
+    flows = [Flow(0, 1, match({"in_port": 1}), []), Flow(0, 1, match({"eth_type": 0x800}), [f.Output(3)])]
     with pytest.raises(Ambiguous):
         ModelSwitch(flows).run(PACKET)
+    same = [Flow(0, 1, flow.match, [f.Output(3)]) for flow in flows]
+    assert ModelSwitch(same).run(PACKET).ports == (3,)
     assert ModelSwitch(flows).run(PACKET.but(in_port=2)).path[0].flow == flows[1]
     higher = Flow(0, 2, (), [f.Output(5)])
     assert ModelSwitch([*flows, higher]).run(PACKET).ports == (5,)
+
+
+def test_a_conjunction_needs_every_clause_at_one_priority_and_its_flow_may_be_anywhere() -> None:
+    source, target = (
+        match({"eth_type": 0x800, "ipv4_src": 0x0A000001}),
+        match({"eth_type": 0x800, "ipv4_dst": 0x0A000002}),
+    )
+    flows = [
+        Flow(0, 5, source, [f.Conjunction(7, 1, 2), f.Conjunction(8, 1, 2)]),
+        Flow(0, 5, target, [f.Conjunction(7, 2, 2)]),
+        Flow(0, 6, target, [f.Conjunction(8, 2, 2)]),
+        Flow(0, 3, match({"conj_id": 7}), [f.Output(3)]),
+        Flow(0, 9, match({"conj_id": 8}), [f.Output(4)]),
+        Flow(0, 2, (), [f.Output(5)]),
+    ]
+    switch = ModelSwitch(flows)
+    assert switch.run(PACKET).ports == (3,)
+    assert switch.run(PACKET.but(ipv4_src="10.0.0.9")).ports == (5,)
+    switch.apply(FlowMods(1, 1, remove=((0, flows[3].cookie),)))
+    assert switch.run(PACKET).ports == (5,)
+    switch.apply(FlowMods(1, 2, add=(Flow(0, 5, match({"in_port": 1}), [f.Output(6)]),)))
+    assert switch.run(PACKET).ports == (6,)
+
+
+def test_two_conjunctions_that_a_packet_meets_must_do_the_same() -> None:
+    every = [Flow(0, 5, (), [f.Conjunction(id, clause, 2) for id in (7, 8) for clause in (1, 2)])]
+    both = [Flow(0, 1, match({"conj_id": id}), [f.Output(port)]) for id, port in ((7, 3), (8, 4))]
+    with pytest.raises(Ambiguous):
+        ModelSwitch([*every, *both]).run(PACKET)
+    assert ModelSwitch([*every, Flow(0, 1, (), [f.Output(2)])]).run(PACKET).ports == (2,)
+
+
+def tracked(*sets: f.SetField, commit: bool = True) -> list[Flow]:
+    """Everything through zone 5; port 2: it is new, 3: of a connection, 4: an answer, 5: neither."""
+    wanted = {2: f.NEW | f.TRK, 3: f.EST | f.TRK, 4: f.EST | f.RPL | f.TRK, 5: f.INV | f.TRK}
+    keep = [f.Ct(commit=True, zone=5, sets=sets)] if commit else []
+    made = []
+    for ip in ({"eth_type": 0x800}, {"eth_type": 0x86DD}):
+        made.append(Flow(0, 1, match(ip), [f.Ct(zone=5, table=1)]))
+        for port, state in wanted.items():
+            kept = [] if state & f.INV else keep
+            made.append(Flow(1, 1, match({**ip, "ct_state": state}), [*kept, f.Output(port)]))
+    return made
+
+
+def back(packet: Packet) -> Packet:
+    """The same packet the other way."""
+    ends = {"ipv4_src": "ipv4_dst", "udp_src": "udp_dst", "ipv6_src": "ipv6_dst"}
+    return packet.but(**{a: packet[b] for x, y in ends.items() for a, b in ((x, y), (y, x)) if packet[a] or packet[b]})
+
+
+def test_a_connection_is_new_until_it_is_answered() -> None:
+    switch = ModelSwitch(tracked())
+    asks = PACKET.but(udp_src=1000, udp_dst=53)
+    assert [switch.run(packet).ports for packet in (asks, asks, back(asks), asks)] == [(2,), (2,), (4,), (3,)]
+    assert switch.run(asks.but(udp_src=1001)).ports == (2,)
+    switch.connections.flush(FlushConnections(1, 6))
+    switch.connections.flush(FlushConnections(1, 5, src_port=1001))
+    switch.connections.flush(FlushConnections(1, 5, src="10.0.0.2"))
+    switch.connections.flush(FlushConnections(1, 5, src="::a00:1"))
+    assert switch.run(asks).ports == (3,)
+    switch.connections.flush(FlushConnections(1, 5, 17, src="10.0.0.1"))
+    assert switch.run(back(asks)).ports == (2,)
+
+
+def test_what_is_not_committed_is_forgotten() -> None:
+    switch = ModelSwitch(tracked(commit=False))
+    asks = PACKET.but(udp_src=1000, udp_dst=53)
+    assert [switch.run(packet).ports for packet in (asks, back(asks), asks)] == [(2,)] * 3
+
+
+def test_only_requests_of_icmp_begin_a_connection() -> None:
+    switch = ModelSwitch(tracked())
+    ping = p.ipv4(M1, M2, "10.0.0.1", "10.0.0.2", proto=1)
+    assert switch.run(back(ping)).ports == (5,)
+    assert switch.run(ping.but(icmpv4_type=8)).ports == (2,)
+    assert switch.run(back(ping)).ports == (4,)
+    six = p.ipv6(M1, M2, "fd00::1", "fd00::2", proto=58)
+    assert [switch.run(six.but(icmpv6_type=kind)).ports for kind in (135, 129, 1, 128)] == [(5,), (5,), (5,), (2,)]
+
+
+def test_behind_ct_the_packet_goes_on_untracked_and_the_copy_has_the_mark_of_its_connection() -> None:
+    by_register = f.Ct(zone=f.Bits("reg5", 0, 16), table=1)
+    marking = f.Ct(True, 9, 2, (f.SetField("ct_mark", 3), f.Load("ct_label", 4, 4, 1)))
+    flows = [
+        Flow(0, 1, match({"eth_type": 0x800}), [f.Load("reg5", 0, 16, 9), by_register, f.Resubmit(2)]),
+        Flow(1, 1, match({"eth_type": 0x800}), [marking]),
+        Flow(2, 1, match({"ct_state": 0, "ct_zone": 0, "ct_mark": 0}), [f.Output(2)]),
+        Flow(2, 2, match({"ct_state": (f.TRK, f.TRK), "ct_zone": 9, "ct_mark": 3, "ct_label": 0x10}), [f.Output(3)]),
+        Flow(2, 3, match({"ct_mark": 3, "reg6": 1}), [f.CtClear(), f.Resubmit(2)]),
+    ]
+    switch = ModelSwitch(flows)
+    assert switch.run(PACKET).ports == (2, 3)
+    assert [way.src for way in switch.connections.of_zone(9)] == [0x0A000001]
+    assert switch.run(PACKET.but(reg6=1)).ports == (2, 2)
+
+
+def test_what_goes_round_through_the_tracker_is_a_loop() -> None:
+    with pytest.raises(Loop, match="connection tracker"):
+        ModelSwitch([Flow(0, 1, match({"eth_type": 0x800}), [f.Ct(table=0)])]).run(PACKET)
 
 
 def test_a_closed_meter_ends_the_packet_and_keeps_what_left_before() -> None:

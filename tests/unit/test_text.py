@@ -44,6 +44,22 @@ def parts(draw: st.DrawFn) -> tuple[str, int, int]:
 
 
 ports = st.integers(0, 0xFFFFFFFF) | st.sampled_from([f.IN_PORT, f.NORMAL, f.CONTROLLER, f.LOCAL])
+connection = st.sampled_from(["ct_mark", "ct_label"])
+connection_parts = st.tuples(connection, st.integers(0, 15), st.integers(1, 16))
+sets = st.one_of(
+    connection.flatmap(lambda name: values(name).map(lambda value: f.SetField(name, value))),
+    connection_parts.flatmap(lambda p: st.integers(0, (1 << p[2]) - 1).map(lambda value: f.Load(*p, value))),
+    st.tuples(names, connection).map(lambda ends: f.Move(*ends)),
+)
+registers = st.tuples(names, st.integers(0, 7), st.integers(1, 8)).map(lambda part: f.Bits(*part))
+cts = st.tuples(
+    st.booleans(),
+    st.integers(0, 0xFFFF) | registers.filter(lambda part: part.offset + part.bits <= FIELDS[part.field].bits),
+    st.none() | st.integers(0, 254),
+    st.lists(sets, max_size=3).map(tuple),
+    st.booleans(),
+).map(lambda given: f.Ct(*given))
+conjunctions = st.tuples(st.integers(0, 0xFFFFFFFF), st.integers(1, 64), st.integers(2, 64))
 actions = st.one_of(
     ports.map(f.Output),
     parts().map(lambda part: f.OutputReg(*part)),
@@ -53,6 +69,9 @@ actions = st.one_of(
     st.tuples(names, names).map(lambda ends: f.Move(*ends)),
     st.sampled_from([f.PushVlan(), f.PopVlan()]),
     tables.map(f.Resubmit),
+    cts,
+    st.just(f.CtClear()),
+    conjunctions.map(lambda given: f.Conjunction(*given)),
     st.integers(1, 0xFFFF0000).map(f.Metered),
     tables.map(f.Goto),
 )
@@ -104,6 +123,13 @@ def test_any_text_is_a_flow_or_an_error(text: str) -> None:
             "icmp6,icmp_type=135,icmp_code=0,nd_target=::1",
         ),
         ({"eth_type": 0x86DD, "ipv6_src": (0xFD << 120, 0xFFFF << 112)}, "ipv6,ipv6_src=fd00::/16"),
+        ({"ct_state": (f.NEW | f.TRK, f.NEW | f.EST | f.TRK), "ct_zone": 5}, "ct_state=+new-est+trk,ct_zone=0x5"),
+        ({"ct_state": f.NEW | f.TRK, "ct_mark": (1, 3)}, "ct_state=new|trk,ct_mark=0x1/0x3"),
+        ({"ct_state": 0, "conj_id": 7}, "conj_id=7,ct_state=0x0"),
+        ({"eth_type": 0x800, "ip_proto": 6, "tcp_dst": (0x50, 0xFFF0)}, "tcp,tp_dst=80/0xfff0"),
+        ({"eth_type": 0x86DD, "ip_proto": 132, "sctp_src": 9}, "sctp6,tp_src=9"),
+        ({"eth_type": 0x800, "ip_proto": 1, "icmpv4_type": 8, "icmpv4_code": 0}, "icmp,icmp_type=8,icmp_code=0"),
+        ({"udp_dst": 53, "icmpv6_type": 135}, "udp_dst=53,icmpv6_type=135"),
         ({"tun_dst": 0xC0000209, "tun_ipv6_dst": (1, 1)}, "tun_dst=192.0.2.9,tun_ipv6_dst=::1/::1"),
     ],
 )
@@ -132,6 +158,14 @@ def test_matches_in_ovs_ofctls_words(fields: dict[str, int | tuple[int, int]], t
         (f.Resubmit(56), "resubmit(,56)"),
         (f.Metered(3), "meter:3"),
         (f.Goto(80), "goto_table:80"),
+        (f.Ct(), "ct()"),
+        (f.Ct(table=5, zone=f.Bits("reg5", 0, 16)), "ct(table=5,zone=NXM_NX_REG5[0..15])"),
+        (
+            f.Ct(commit=True, zone=9, sets=(f.SetField("ct_mark", 1), f.Load("ct_label", 0, 8, 2)), force=True),
+            "ct(commit,force,zone=9,exec(set_field:0x1->ct_mark,load:0x2->NXM_NX_CT_LABEL[0..7]))",
+        ),
+        (f.CtClear(), "ct_clear"),
+        (f.Conjunction(12, 1, 2), "conjunction(12,1/2)"),
     ],
 )
 def test_actions_in_ovs_ofctls_words(action: f.Action, text: str) -> None:
@@ -180,6 +214,12 @@ def test_what_ovs_ofctl_adds_is_skipped_and_what_it_leaves_out_is_known() -> Non
         ("ip,nw_src=1.2.3.4/33 actions=drop", "nw_src=1.2.3.4/33", "1 to 32 bits"),
         ("reg0=0x100000000 actions=drop", "reg0=0x100000000", "does not fit 32 bits"),
         ("reg0=3/1 actions=drop", "reg0=3/1", "its mask"),
+        ("tp_dst=80 actions=drop", "tp_dst=80", "needs tcp, udp or sctp before it"),
+        ("ct_state=+old actions=drop", "ct_state=+old", "no flag is called 'old'; there are new, est"),
+        ("ct_state=+new-new actions=drop", "ct_state=+new-new", "a second time"),
+        ("actions=ct(nat)", "ct(nat)", "'nat' is nothing that ct does here"),
+        ("actions=ct(commit,exec(output:1))", "ct(", "'output:1' is nothing that exec does here"),
+        ("actions=conjunction(1,2)", "conjunction(1,2)", "no action"),
         ("dl_vlan=4096 actions=drop", "dl_vlan=4096", "0 to 4095"),
         ("vlan_tci=0x1005 actions=drop", "vlan_tci=0x1005", "VALUE/MASK"),
         ("table=256 actions=drop", "table=256", "does not fit 8 bits"),

@@ -53,7 +53,7 @@ def name_of(port: Port) -> str:
 
 class World:
     """`outcomes` says what becomes of the next bundles (APPLIED when it is exhausted); `mods` are all bundles so far,
-    `proposals` all that was proposed to the store and `reads` the switches that were read again.
+    `proposals` all that was proposed to the store, `reads` the switches that were read again, `sent` our own packets.
 
     `refuse` gives the error with which switches refuse a flow, '' when they take it.  They find it when they commit
     the bundle: then they name the first such flow and do nothing; or, with `refuse_early`, when they read the flow:
@@ -72,6 +72,7 @@ class World:
         self.mods: list[fx.FlowMods] = []
         self.proposals: list[fx.Propose] = []
         self.reads: list[int] = []
+        self.sent: list[fx.PacketOut] = []
         self.steps: list[list[Any]] = []
         self.outcomes: Iterator[str] = iter(outcomes)
         self.held: list[Any] = []
@@ -228,8 +229,12 @@ class World:
                     self.events.append(changed)
             case fx.FlowMods():
                 self._bundle(effect)
+            case fx.FlushConnections():
+                self.bridge(effect.dpid).switch.connections.flush(effect)
             case fx.OvsdbOps(host, operations):
                 self._ovsdb(self.hypervisors[host], operations)
+            case fx.PacketOut():
+                self.sent.append(effect)
             case fx.Read(dpid):
                 self.reads.append(dpid)
                 self.reread(self.bridge(dpid))

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import struct
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import Any
 from zlib import crc32
 
 from os_ken.lib import type_desc
 from os_ken.ofproto import ofproto_v1_4, ofproto_v1_4_parser, oxm_fields
-from os_ken.ofproto.nicira_ext import NXAST_REG_LOAD2
+from os_ken.ofproto.nicira_ext import NX_CT_F_COMMIT, NX_CT_F_FORCE, NX_CT_RECIRC_NONE, NXAST_REG_LOAD2
 from os_ken.ofproto.ofproto_common import NX_EXPERIMENTER_ID
 
 from controller.core import flow as f
+from controller.core.effects import FlushConnections
 from controller.core.kept import Kept
 from controller.core.spelling import width
 
@@ -40,6 +42,7 @@ NXM_NAMES = {
     **{name: f"{name}_nxm" for name in ("eth_dst", "eth_src", "eth_type", "ip_proto", "ipv4_src", "ipv4_dst")},
     **{name: f"{name}_nxm" for name in ("arp_op", "arp_spa", "arp_tpa", "arp_sha", "arp_tha")},
     **{name: f"{name}_nxm" for name in ("ipv6_src", "ipv6_dst", "icmpv6_type", "icmpv6_code")},
+    **{name: f"{name}_nxm" for name in ("tcp_src", "tcp_dst", "udp_src", "udp_dst", "icmpv4_type", "icmpv4_code")},
 }
 """os-ken's names of fields with Nicira's older header, where they have one beside OpenFlow's."""
 
@@ -128,8 +131,26 @@ def _action(action: f.Action) -> Any:
             return parser.OFPActionPopVlan()
         case f.Resubmit(table):
             return parser.NXActionResubmitTable(ofp.OFPP_IN_PORT & 0xFFFF, table)
+        case f.SetField(field, value):
+            return parser.OFPActionSetField(**{NAMES.get(field, field): value})
+        case f.Ct():
+            return _ct(action)
+        case f.CtClear():
+            return parser.NXActionCTClear()
+        case f.Conjunction(id, clause, n_clauses):
+            return parser.NXActionConjunction(clause - 1, n_clauses, id)
         case _:
             raise ValueError(f"{action!r} is not an action of an action list")
+
+
+def _ct(ct: f.Ct) -> Any:
+    """os-ken's field of no name stands for a zone that is a number (nicira-ext.h, nx_action_conntrack)."""
+    flags = (NX_CT_F_COMMIT if ct.commit else 0) | (NX_CT_F_FORCE if ct.force else 0)
+    zone = ("", ct.zone)
+    if isinstance(ct.zone, f.Bits):
+        zone = _nxm(ct.zone.field), ct.zone.offset << 6 | ct.zone.bits - 1
+    table = NX_CT_RECIRC_NONE if ct.table is None else ct.table
+    return parser.NXActionCT(flags, *zone, table, 0, list(map(_action, ct.sets)))
 
 
 @lru_cache(maxsize=1 << 12)
@@ -291,6 +312,47 @@ def packet_out(data: bytes, actions: f.Actions, in_port: int, xid: int) -> bytes
     body = b"".join(map(action_bytes, actions))
     fixed = struct.pack("!IIH6x", ofp.OFP_NO_BUFFER, in_port or ofp.OFPP_CONTROLLER, len(body))
     return header(ofp.OFPT_PACKET_OUT, 24 + len(body) + len(data), xid) + fixed + body + data
+
+
+def flush_connections(flush: FlushConnections, xid: int) -> bytes:
+    """End connections of a zone, those that began in one way, or all (nicira-ext.h: NXT_CT_FLUSH, NXT_CT_FLUSH_ZONE).
+
+    os-ken has neither message.
+    """
+    if flush.whole:
+        return _nicira(NXT_CT_FLUSH_ZONE, struct.pack("!6xH", flush.zone), xid)
+    began = (
+        *((kind, _mapped(ip)) for kind, ip in ((CT_SRC, flush.src), (CT_DST, flush.dst)) if ip),
+        *((CT_SRC_PORT, struct.pack("!H2x", port)) for port in (flush.src_port,) if port),
+        *((CT_DST_PORT, struct.pack("!H2x", port)) for port in (flush.dst_port,) if port),
+    )
+    nested = b"".join(_property(*part) for part in began)
+    # A property of properties has its inner ones begin at a multiple of 8.
+    original = _property(CT_ORIGINAL, bytes(4) + nested) if nested else b""
+    body = struct.pack("!B7x", flush.ip_proto) + original + _property(CT_ZONE, struct.pack("!H2x", flush.zone))
+    return _nicira(NXT_CT_FLUSH, body, xid)
+
+
+NXT_CT_FLUSH_ZONE, NXT_CT_FLUSH = 29, 32
+CT_ORIGINAL, CT_ZONE = 0, 2
+CT_SRC, CT_DST, CT_SRC_PORT, CT_DST_PORT = range(4)
+
+
+def _nicira(subtype: int, body: bytes, xid: int) -> bytes:
+    fixed = struct.pack("!II", NX_EXPERIMENTER_ID, subtype)
+    return header(ofp.OFPT_EXPERIMENTER, 16 + len(body), xid) + fixed + body
+
+
+def _property(kind: int, value: bytes) -> bytes:
+    """A property, padded; its length is told without the padding."""
+    length = 4 + len(value)
+    return struct.pack("!HH", kind, length) + value + _PADDING[length % 8]
+
+
+def _mapped(ip: str) -> bytes:
+    """An address in 16 bytes, IPv4 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2)."""
+    packed = ip_address(ip).packed
+    return packed if len(packed) == 16 else bytes(10) + b"\xff\xff" + packed
 
 
 def multipart(kind: int, body: bytes, xid: int) -> bytes:

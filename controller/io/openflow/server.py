@@ -21,7 +21,7 @@ import eventlet
 from eventlet.green import socket
 from os_ken.lib import hub
 
-from controller.core.effects import Disconnect, FlowMods, PacketOut, Read
+from controller.core.effects import Disconnect, FlowMods, FlushConnections, PacketOut, Read
 from controller.core.events import Event, SwitchDown, SwitchUp
 from controller.io.openflow.session import Closed, Session
 
@@ -120,7 +120,7 @@ class OpenFlowServer:
 
     # -- effects ------------------------------------------------------------------------------------------------------
 
-    def carry_out(self, effect: FlowMods | PacketOut | Read | Disconnect) -> None:
+    def carry_out(self, effect: FlowMods | PacketOut | FlushConnections | Read | Disconnect) -> None:
         """Send an effect to its switch; one that is gone is read anew when it is back, so nothing is kept for it.
 
         Nor is it for a connection that the machine has yet to hear of: the former one was meant.
@@ -133,6 +133,8 @@ class OpenFlowServer:
                 connection.session.send(effect)
             case PacketOut():
                 connection.session.send_packet(effect)
+            case FlushConnections():
+                connection.session.flush_connections(effect)
             case Read():
                 connection.session.read()
             case Disconnect():

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from os_ken.ofproto import ofproto_v1_4 as ofp
 
-from controller.core.effects import FlowMods, PacketOut
+from controller.core.effects import FlowMods, FlushConnections, PacketOut
 from controller.core.events import (
     Acknowledged,
     Event,
@@ -228,6 +228,10 @@ class Session:
 
     def send_packet(self, packet: PacketOut) -> None:
         self.out.append(encode.packet_out(packet.data, packet.actions, packet.in_port, self._next_xid()))
+
+    def flush_connections(self, flush: FlushConnections) -> None:
+        """End connections; it says nothing when it is done, and a refusal becomes SwitchError."""
+        self.out.append(encode.flush_connections(flush, self._next_xid()))
 
     # -- messages -----------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,93 @@
+"""Names of DHCP options, as dnsmasq has them, with their numbers (IANA's registries) and the kinds of their values.
+
+Kinds: `ip4` and `ip6` (addresses), `text`, `u8`, `u16`, `u32`, `flag`, `domains`, `routes`, `ntp` and `parameters`
+(those of one option each), and `any4` and `any6`, where the value's look decides.
+"""
+
+from __future__ import annotations
+
+NEXT_SERVER = "server-ip-address"
+"""No option: the fixed field `siaddr` of DHCPv4, the server to boot from."""
+SIADDR = 255
+"""The number that stands for it; as an option it would be the end of the list."""
+
+V4: dict[str, tuple[int, str]] = {
+    "netmask": (1, "ip4"),
+    "time-offset": (2, "u32"),
+    "router": (3, "ip4"),
+    "dns-server": (6, "ip4"),
+    "log-server": (7, "ip4"),
+    "lpr-server": (9, "ip4"),
+    "hostname": (12, "text"),
+    "boot-file-size": (13, "u16"),
+    "domain-name": (15, "text"),
+    "swap-server": (16, "ip4"),
+    "root-path": (17, "text"),
+    "extension-path": (18, "text"),
+    "ip-forward-enable": (19, "flag"),
+    "non-local-source-routing": (20, "flag"),
+    "policy-filter": (21, "ip4"),
+    "max-datagram-reassembly": (22, "u16"),
+    "default-ttl": (23, "u8"),
+    "mtu": (26, "u16"),
+    "all-subnets-local": (27, "flag"),
+    "broadcast": (28, "ip4"),
+    "router-discovery": (31, "flag"),
+    "router-solicitation": (32, "ip4"),
+    "static-route": (33, "ip4"),
+    "trailer-encapsulation": (34, "flag"),
+    "arp-timeout": (35, "u32"),
+    "ethernet-encap": (36, "flag"),
+    "tcp-ttl": (37, "u8"),
+    "tcp-keepalive": (38, "u32"),
+    "nis-domain": (40, "text"),
+    "nis-server": (41, "ip4"),
+    "ntp-server": (42, "ip4"),
+    "vendor-encap": (43, "any4"),
+    "netbios-ns": (44, "ip4"),
+    "netbios-dd": (45, "ip4"),
+    "netbios-nodetype": (46, "u8"),
+    "netbios-scope": (47, "text"),
+    "x-windows-fs": (48, "ip4"),
+    "x-windows-dm": (49, "ip4"),
+    "T1": (58, "u32"),
+    "T2": (59, "u32"),
+    "vendor-class": (60, "text"),
+    "nis+-domain": (64, "text"),
+    "nis+-server": (65, "ip4"),
+    "tftp-server": (66, "text"),
+    "bootfile-name": (67, "text"),
+    "mobile-ip-home": (68, "ip4"),
+    "smtp-server": (69, "ip4"),
+    "pop3-server": (70, "ip4"),
+    "nntp-server": (71, "ip4"),
+    "irc-server": (74, "ip4"),
+    "user-class": (77, "text"),
+    "client-arch": (93, "u16"),
+    "client-interface-id": (94, "any4"),
+    "client-machine-id": (97, "any4"),
+    "posix-timezone": (100, "text"),
+    "tzdb-timezone": (101, "text"),
+    "domain-search": (119, "domains"),
+    "sip-server": (120, "any4"),
+    "classless-static-route": (121, "routes"),
+    "vendor-id-encap": (125, "any4"),
+    "tftp-server-address": (150, "ip4"),
+    "wpad": (252, "text"),
+    NEXT_SERVER: (SIADDR, "ip4"),
+}
+V6: dict[str, tuple[int, str]] = {
+    "sip-server-domain": (21, "domains"),
+    "sip-server": (22, "ip6"),
+    "dns-server": (23, "ip6"),
+    "domain-search": (24, "domains"),
+    "nis-server": (27, "ip6"),
+    "nis+-server": (28, "ip6"),
+    "nis-domain": (29, "domains"),
+    "nis+-domain": (30, "domains"),
+    "sntp-server": (31, "ip6"),
+    "information-refresh-time": (32, "u32"),
+    "ntp-server": (56, "ntp"),
+    "bootfile-url": (59, "text"),
+    "bootfile-param": (60, "parameters"),
+}
