@@ -13,11 +13,13 @@ from sqlalchemy import create_engine
 from controller.core.model import Sequence
 from controller.core.net import Net
 from controller.core.plan import Draft
-from controller.core.row import KINDS
+from controller.core.row import KINDS, SIDES, key_of
 from controller.io.store import Entry, engines
 from controller.io.store.schema import known_tables
 
 CONFIGURED = [kind for kind in KINDS.values() if kind.ROW.store]
+Contents = dict[type, dict[Any, Any]]
+"""Rows by class and key."""
 
 
 def put(*rows: Any) -> Callable[[Draft], Any]:
@@ -29,7 +31,7 @@ def put(*rows: Any) -> Callable[[Draft], Any]:
     return plan
 
 
-def contents(net: Net) -> dict[type, dict[Any, Any]]:
+def contents(net: Net) -> Contents:
     return {kind: {kind.ROW.key(r): r for r in net.all(kind)} for kind in CONFIGURED}
 
 
@@ -92,6 +94,18 @@ def step(writes: list[tuple[bool, Any]]) -> Callable[[Draft], None]:
             draft.put(made) if stays else draft.remove(made)
 
     return plan
+
+
+def put_into(rows: Contents, made: Any) -> None:
+    """What putting a row means."""
+    rows[type(made)][key_of(made)] = made
+
+
+def take_from(rows: Contents, made: Any) -> None:
+    """What removing a row means: its side rows go with it."""
+    for side in SIDES.get(type(made), ()):
+        rows[side].pop(key_of(made), None)
+    rows[type(made)].pop(key_of(made), None)
 
 
 def empty(url: str) -> str:

@@ -30,7 +30,7 @@ from controller.io.store.database import Conflict, Database
 from controller.io.store.journal import Journal
 from controller.io.store.schema import known_tables, prepare
 from controller.io.store.tables import row_tables
-from tests.db.plans import CONFIGURED, STEPS, contents, empty, put, replayed, step, take_number
+from tests.db.plans import CONFIGURED, STEPS, contents, empty, put, put_into, replayed, step, take_from, take_number
 
 ROOT = Path(__file__).parents[2]
 Open = Callable[[str], Store]
@@ -79,8 +79,7 @@ def test_what_is_loaded_is_what_was_written(url: str, steps: list[Any]) -> None:
     for writes in steps:
         store.execute(step(writes), who="test")
         for stays, made in writes:
-            rows = expected[type(made)]
-            rows.update({type(made).ROW.key(made): made}) if stays else rows.pop(type(made).ROW.key(made), None)
+            put_into(expected, made) if stays else take_from(expected, made)
     store.close()
     again = Store(url, Settings())
     assert contents(store.net) == contents(again.net) == contents(replayed(again.journal())) == expected
