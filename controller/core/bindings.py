@@ -11,7 +11,7 @@ from typing import Any
 
 from controller.core.effects import Propose
 from controller.core.faults import Faults
-from controller.core.ledger import Ledger
+from controller.core.ledger import UNKNOWN, Ledger
 from controller.core.model import (
     INT,
     TUNNEL_TYPES,
@@ -39,12 +39,16 @@ class Bindings:
         self._waiting: dict[str, dict[int, int]] = {}
         self._by_switch: dict[int, dict[str, None]] = {}
         self._by_way: dict[int, dict[str, None]] = {}
+        self._refusing: dict[int, None] = {}
 
     def follow(
         self, net: Net, changes: Iterable[Change], ledgers: Mapping[int, Ledger], busy: list[int]
     ) -> list[Propose]:
         """What the changes of one step mean for bindings.  Call it after the step's flows were sent; `busy` are the
         switches that have yet to answer."""
+        while self._refusing:
+            dpid, _ = self._refusing.popitem()
+            self._wait_until(dpid, ledgers[dpid].goal)
         bind: dict[str, str] = {}
         unbind: dict[str, str] = {}
         for port_id in self._concerned(net, changes):
@@ -105,6 +109,17 @@ class Bindings:
             if due.get(dpid, 0) <= serial:
                 due.pop(dpid, None)
                 del self._by_switch[dpid][port_id]
+
+    def refused(self, dpid: int) -> None:
+        """A switch refused a bundle: what was in it comes again, in one that has no number yet."""
+        self._refusing[dpid] = None
+        self._wait_until(dpid, UNKNOWN)
+
+    def _wait_until(self, dpid: int, serial: int) -> None:
+        for port_id in self._by_switch.get(dpid, ()):
+            due = self._waiting.get(port_id, {})
+            if dpid in due:
+                due[dpid] = serial
 
     def lost(self, net: Net, dpid: int) -> None:
         """A switch went away: only ports of its own host go on waiting for it."""

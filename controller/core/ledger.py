@@ -313,3 +313,8 @@ class Ledger:
     def settled(self) -> bool:
         """Whether the switch has answered all that was sent."""
         return not self._in_flight
+
+    @property
+    def complete(self) -> bool:
+        """Whether the switch has answered, and nothing is left to send: what it refused comes again first."""
+        return self.settled and self.goal == self.sent

@@ -176,7 +176,7 @@ class Machine:
         # On br-int the whole table space is ours; on a provider bridge others' flows stay.
         ledger.owns_all = switch.role == INT
         mods = ledger.flush()
-        if mods is None and ledger.open and ledger.settled:
+        if mods is None and ledger.open and ledger.complete:
             self.bindings.settled(dpid)
         while mods is not None:
             self._sent[dpid] = None
@@ -272,6 +272,7 @@ class Machine:
         ledger = self._ledger(event.dpid)
         flow = ledger.refuse(event.serial, event.cookie)
         self.convergence.refused(event.dpid)
+        self.bindings.refused(event.dpid)
         if flow is None:
             self._rereads.want([event.dpid])
             return
@@ -287,7 +288,7 @@ class Machine:
         self._again[event.dpid] = None
         self._heal(ledger)
         self.bindings.acknowledged(event.dpid, event.serial)
-        if ledger.settled:
+        if ledger.complete:
             self.bindings.settled(event.dpid)
 
     # -- events of hosts ----------------------------------------------------------------------------------------------

@@ -89,6 +89,18 @@ def test_a_later_acknowledgement_covers_earlier_bundles():
     assert bound.acknowledge(1, bound.send(1)) == ACTIVE
 
 
+def test_what_a_switch_refused_is_waited_for_until_it_came_again():
+    bound = Bound(LOCAL)
+    refused = bound.send(1)
+    assert bound.put(BOUND) == []
+    later = bound.send(1)
+    bound.ledgers[1].refuse(refused, 0)
+    bound.bindings.refused(1)
+    assert bound.acknowledge(1, later) == [], "the later bundle does not hold what was refused"
+    again = bound.ledgers[1].flush().serial
+    assert bound.acknowledge(1, again) == ACTIVE
+
+
 def test_a_switch_that_is_lost_is_waited_for_on_the_ports_own_host_only():
     bound = Bound(LOCAL)
     serials = {dpid: bound.send(dpid) for dpid in (1, 2)}
