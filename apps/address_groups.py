@@ -8,7 +8,7 @@ from typing import Any
 
 from controller.core.app import App
 from controller.core.plan import Draft, Refusal
-from controller.core.plans import checks
+from controller.core.plans import allocate, checks, crud
 from controller.core.plans.refusals import bad_request
 from controller.core.plans.revision import existing, update
 from controller.core.resource import Action, Sharing
@@ -54,11 +54,27 @@ MOST_ADDRESSES = 4096
 ADDRESSES = Check(_addresses, {"type": ["array", "null"], "items": {"type": "string"}, "maxItems": MOST_ADDRESSES})
 
 
-@app.row(key="id", indexes=[index("project_id")], absent="Address group {} could not be found.")
+@app.row(
+    key="id",
+    indexes=[index("project_id"), index("address", each=lambda group: group.addresses)],
+    absent="Address group {} could not be found.",
+)
 class AddressGroup(Standard):
-    """Address blocks under a name."""
+    """Address blocks under a name.  `key` identifies it in conjunctions; no other group or security group has it."""
 
     addresses: tuple[str, ...] = attr(default=(), put=False, initial=(), check=ADDRESSES, filter=False)
+    key: int = 0
+
+    @staticmethod
+    def new_key(draft: Draft) -> int:
+        """A key that no group, of addresses or of ports, has or had."""
+        return allocate.next_key(draft, "group key")
+
+
+def create(draft: Draft, values: dict[str, Any]) -> AddressGroup:
+    """Make an address group."""
+    group: AddressGroup = crud.create(AddressGroup, draft, {**values, "key": AddressGroup.new_key(draft)})
+    return group
 
 
 def _asked(body: dict[str, Any]) -> list[str]:
@@ -110,6 +126,7 @@ app.resource(
     "address_group",
     "address-groups",
     AddressGroup,
+    create,
     actions=(Action("add_addresses", add_addresses), Action("remove_addresses", remove_addresses)),
     sharing=Sharing(post=False, put=False, shown=False),
 )

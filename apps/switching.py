@@ -21,7 +21,20 @@ from controller.core.model import (
     Port,
     Switch,
 )
-from controller.core.pipeline import CHUNK, LOOKUP, MULTICAST, NET, OUT, OUTPUT, REMOTE, goto, load, onward, resubmit
+from controller.core.pipeline import (
+    CHUNK,
+    LOOKUP,
+    MULTICAST,
+    NET,
+    OUT,
+    OUTPUT,
+    REMOTE,
+    goto,
+    load,
+    onward,
+    resubmit,
+    resubmit_onward,
+)
 
 app = App("switching")
 
@@ -41,7 +54,7 @@ FLOOD = app.table(
     slot=1,
     reads=(NET, REMOTE, CHUNK),
     writes=(OUT, CHUNK),
-    leads=("flood", "deliver", "provider_out", "punt"),
+    leads=("flood", "provider_out", "punt"),
     meaning="a copy for each member of the network: local ports in chunks, then other hosts, then the controller",
 )
 DELIVER = app.table(
@@ -82,7 +95,7 @@ def flood_chunk(net: Any, chunk: FloodChunk) -> Iterable[Flow]:
     for local in net.find(LocalPort, "chunk", (chunk.dpid, chunk.network_id, chunk.chunk)):
         port = net.get(Port, local.port_id)
         if port is not None and port.admin_state_up:
-            actions += [load(OUT, local.ofport), resubmit("deliver")]
+            actions += [load(OUT, local.ofport), resubmit_onward(FLOOD)]
     yield FLOOD.flow(100, {NET: network.key, CHUNK: chunk.chunk + 1}, actions)
 
 

@@ -1,8 +1,7 @@
 """Security groups: what may reach a port, and where it may send.
 
 A port is in groups; each has rules; what no rule of any of its groups lets through is dropped.  Every project has a
-group named `default`, which its ports are in unless they say otherwise.  The groups and their rules are stored and
-checked here.
+group named `default`, which its ports are in unless they say otherwise.
 
 - rows.py        what is stored
 - checks.py      protocols, port ranges and the like: what a rule's values must be
@@ -11,10 +10,13 @@ checked here.
 - groups.py      groups as clients see them, and the default group
 - members.py     the ports that are in groups
 - refusals.py    what is refused, in Neutron's words
+- derived.py     which groups, rules' remotes and members matter on which switch
+- matches.py     what a rule lets through, as matches
+- enforcement.py all of it as flows
 """
 
 from __future__ import annotations
 
-from apps.security_groups import groups, members, rules, templates
+from apps.security_groups import enforcement, groups, members, rules, templates
 
-__all__ = ["groups", "members", "rules", "templates"]
+__all__ = ["enforcement", "groups", "members", "rules", "templates"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from apps.address_groups import AddressGroup
 from apps.security_groups import refusals, templates
 from apps.security_groups.rows import (
     DEFAULT,
@@ -52,7 +53,7 @@ def default_group(draft: Draft, project_id: str) -> SecurityGroup:
     for group in draft.find(SecurityGroup, "default", project_id):
         return group
     values = {"project_id": project_id, "name": DEFAULT, "description": "Default security group"}
-    group = crud.create(SecurityGroup, draft, values)
+    group = crud.create(SecurityGroup, draft, {**values, "key": AddressGroup.new_key(draft)})
     for rule in templates.rules_of(draft, group, default=True):
         draft.put(rule)
     return group
@@ -61,7 +62,7 @@ def default_group(draft: Draft, project_id: str) -> SecurityGroup:
 def create(draft: Draft, values: dict[str, Any]) -> SecurityGroup:
     """Make a group with the rules that groups begin with."""
     default_group(draft, values["project_id"])
-    group: SecurityGroup = crud.create(SecurityGroup, draft, values)
+    group: SecurityGroup = crud.create(SecurityGroup, draft, {**values, "key": AddressGroup.new_key(draft)})
     for rule in templates.rules_of(draft, group, default=False):
         draft.put(rule)
     quotas.require(draft, RULES, group.project_id)

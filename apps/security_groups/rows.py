@@ -50,10 +50,14 @@ NAME = Check(_name, {"type": "string", "maxLength": checks.LONGEST})
     absent="Security group {} does not exist",
 )
 class SecurityGroup(Tagged):
-    """What ports have in common that the same rules are for.  `stateful`: answers to what is let through are, too."""
+    """What ports have in common that the same rules are for.  `stateful`: answers to what is let through are, too.
+
+    `key` identifies it in registers and conjunctions; no other group or address group has it.
+    """
 
     name: str = attr(default="", initial="", check=NAME, quiet=True)
     stateful: bool = attr(default=True, initial=True, check="boolean")
+    key: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from controller.core import pipeline
 from controller.core.model import ETH, INT, Switch
+from controller.core.placement.layer import Layer
 from controller.core.resource import Action, Computed, Extension, Filter, Resource, Source
 from controller.core.row import row
 from controller.core.settings import Settings
@@ -66,6 +67,7 @@ class App:
         self.preparations: list[tuple[type, Callable[..., None]]] = []
         self.list_preparations: list[tuple[type, Callable[..., Any]]] = []
         self.onces: list[tuple[str, Callable[[Any], None]]] = []
+        self.layers: list[Layer] = []
         self.renderers: list[Renderer] = []
         self.packet_handlers: dict[tuple[str, int], Callable[..., Iterable[Any]]] = {}
         self.restorers: dict[tuple[str, int], Callable[..., Iterable[Any]]] = {}
@@ -145,7 +147,13 @@ class App:
 
         return register
 
-    # -- tables, flows, packets, OVSDB --------------------------------------------------------------------------------
+    # -- derived rows, tables, flows, packets, OVSDB ------------------------------------------------------------------
+
+    def derive(self, *declared: Any) -> Layer:
+        """Keep derived rows of a class (see core.placement.layer.Layer), behind the core's, in the order of this."""
+        made = Layer(*declared)
+        self.layers.append(made)
+        return made
 
     def table(self, name: str, **declared: Any) -> pipeline.Table:
         """Declare a table of this app (see pipeline.table)."""

@@ -48,6 +48,13 @@ _FIELDS = (
     WireField("ct_zone", 16),
     WireField("ct_mark", 32),
     WireField("ct_label", 128),
+    WireField("ct_nw_proto", 8, "dec"),
+    WireField("ct_nw_src", 32, "ipv4"),
+    WireField("ct_nw_dst", 32, "ipv4"),
+    WireField("ct_ipv6_src", 128, "ipv6"),
+    WireField("ct_ipv6_dst", 128, "ipv6"),
+    WireField("ct_tp_src", 16, "dec"),
+    WireField("ct_tp_dst", 16, "dec"),
     WireField("eth_dst", 48, "mac"),
     WireField("eth_src", 48, "mac"),
     WireField("eth_type", 16),
@@ -85,6 +92,8 @@ NEW, EST, REL, RPL, INV, TRK, SNAT, DNAT = (1 << n for n in range(8))
 """The bits of `ct_state` (ovs-fields(7)): TRK is set once a packet went through the connection tracker."""
 CT_FLAGS = {"new": NEW, "est": EST, "rel": REL, "rpl": RPL, "inv": INV, "trk": TRK, "snat": SNAT, "dnat": DNAT}
 KNOWN_CT_FLAGS = (1 << len(CT_FLAGS)) - 1
+CT_TUPLE = tuple(f"ct_{name}" for name in ("nw_proto", "nw_src", "nw_dst", "ipv6_src", "ipv6_dst", "tp_src", "tp_dst"))
+"""The direction a connection began in, whichever way the packet goes; of ICMP, the ports are type and code."""
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Actions

@@ -30,6 +30,7 @@ from controller.core.rereads import Rereads
 from controller.core.row import key_of
 from controller.core.settings import Settings
 from controller.core.wanted import prune
+from controller.core.zones import taken
 
 RETRY_REFUSED = 30.0
 """Seconds after which a switch that refused flows is read, and offered them, again."""
@@ -54,7 +55,7 @@ class Machine:
         self.apps = tuple(apps)
         self.settings = settings
         self.net = Net()
-        self.placement = Placement(settings)
+        self.placement = Placement(settings, (layer for app in self.apps for layer in app.layers))
         self.engine = Engine(renderers(self.apps), settings)
         self._digest = digest
         self.ledgers: dict[int, Ledger] = {}
@@ -180,6 +181,7 @@ class Machine:
             self.bindings.settled(dpid)
         while mods is not None:
             self._sent[dpid] = None
+            self._effects.extend(taken(mods))
             self._effects.append(mods)
             mods = ledger.flush() if ledger.parted else None
         self._heal(ledger)

@@ -86,6 +86,10 @@ OUT = field("OUT", 2, 0, 16, (LOOKUP, OUTPUT), "the OpenFlow port to deliver to"
 CHUNK = field("CHUNK", 2, 16, 16, (LOOKUP, LOOKUP), "which part of a flood set is next (0: its head)")
 REMOTE = field("REMOTE", 4, 0, 1, ANY, "1 when the packet came from another host")
 PUNT = field("PUNT", 4, 1, 1, ANY, "1 when the controller shall see a copy")
+ZONE = field("ZONE", 6, 0, 16, (TRACK, INGRESS_ACL), "the port that is protected, and its zone of connections")
+WAY = field("WAY", 6, 16, 2, (TRACK, INGRESS_ACL), "which rules are for the packet (WAYS)")
+VERDICT = field("VERDICT", 6, 18, 2, (TRACK, INGRESS_ACL), "0 not asked, 1 no rule allows it (yet), 2 one does")
+GROUP = field("GROUP", 5, 0, 32, (TRACK, INGRESS_ACL), "the key of the security group whose rules are looked at")
 TUNNEL = field("TUNNEL", 4, 4, 4, (LOOKUP, OUTPUT), "the tunnel type to leave by: 1 vxlan, 2 gre, 3 geneve")
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -337,6 +341,12 @@ def goto(name: str) -> f.Goto:
 def resubmit(name: str) -> f.Resubmit:
     """Look up in a table by name and carry on."""
     return _resubmit(LAYOUT.by_name[name].id)
+
+
+def resubmit_onward(table: Table) -> list[f.Action]:
+    """Look up in the table that comes after one and carry on (nothing, after the last)."""
+    later = LAYOUT.next(table)
+    return [_resubmit(later.id)] if later else []
 
 
 def onward(table: Table) -> list[f.Action]:

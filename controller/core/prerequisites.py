@@ -34,16 +34,22 @@ NEEDS: dict[str, tuple[tuple[tuple[str, int], ...], ...]] = {
     **dict.fromkeys(("nd_target", "nd_reserved", "nd_options_type"), _ND),
     "nd_sll": (_SOLICITATION,),
     "nd_tll": (_ADVERTISEMENT,),
+    **dict.fromkeys(("ct_nw_src", "ct_nw_dst"), (_IPV4,)),
+    **dict.fromkeys(("ct_ipv6_src", "ct_ipv6_dst"), (_IPV6,)),
 }
 """By field, the alternatives of what must be known of a packet that has it."""
 EXACT_ONLY = frozenset(
     ("in_port", "eth_type", "ip_proto", "arp_op", "icmpv6_type", "icmpv6_code", "nd_reserved", "nd_options_type")
-    + ("icmpv4_type", "icmpv4_code", "ct_zone", "conj_id")
+    + ("icmpv4_type", "icmpv4_code", "ct_zone", "ct_nw_proto", "conj_id")
 )
 """Fields that can't be matched under a mask."""
-READ_ONLY = frozenset(("eth_type", "ip_proto", "ct_state", "ct_zone", "ct_mark", "ct_label", "conj_id"))
+READ_ONLY = frozenset(("eth_type", "ip_proto", "ct_state", "ct_zone", "ct_mark", "ct_label", "conj_id", *f.CT_TUPLE))
 """What no action writes; of these, ct(commit) alone writes those of a connection."""
 OF_CONNECTION = frozenset(("ct_mark", "ct_label"))
+OF_A_CONNECTION = "of a connection"
+"""What is known of a packet beside its fields: whether the connection tracker knows its connection."""
+TRACKED = f.NEW | f.EST | f.REL | f.RPL | f.SNAT | f.DNAT
+"""Each says that the packet is of a connection: only then is there a direction that this began in."""
 MOST_CLAUSES = 64
 MAX_PORT = 0xFEFF
 """The highest number of a real port in Open vSwitch, though OpenFlow 1.4 has room for more."""
@@ -55,13 +61,13 @@ MAX_TAGS = 2
 
 def refusal(flow: f.Flow) -> str | None:
     """Why a switch would refuse to take the flow; None when it would take it."""
-    known = {name: value for name, value, _ in flow.match}
+    known = {name: value for name, value, _ in flow.match} | {OF_A_CONNECTION: _is_of_a_connection(flow.match)}
     for name, value, mask in flow.match:
         if mask is not None and name in EXACT_ONLY:
             return f"{name} can't be matched under a mask"
         if name == "in_port" and not _is_port(value):
             return f"in_port={value} is no port"
-        if name in NEEDS and not _has(known, name):
+        if not _has(known, name):
             return f"a match on {name} needs one on {_wanted(name)}"
         if name == "ct_state" and value & ~f.KNOWN_CT_FLAGS:
             return f"ct_state={value:#x} has flags that are not there"
@@ -143,6 +149,15 @@ def _ct_refusal(ct: f.Ct, known: Mapping[str, int]) -> str | None:
     return None
 
 
+def _is_of_a_connection(match: f.Match) -> bool:
+    """Whether the match on ct_state is met by packets of connections only."""
+    for name, value, mask in match:
+        if name == "ct_state":
+            excludes_invalid = mask is None or bool(mask & f.INV)
+            return bool(value & TRACKED) or bool(value & f.TRK and excludes_invalid and not value & f.INV)
+    return False
+
+
 def _read(name: str, known: Mapping[str, int]) -> str | None:
     return None if _has(known, name) else f"reading {name} needs a match on {_wanted(name)}"
 
@@ -156,11 +171,17 @@ def _write(name: str, known: Mapping[str, int], tags: int) -> str | None:
 
 
 def _has(known: Mapping[str, int], name: str) -> bool:
+    if name in f.CT_TUPLE and not known[OF_A_CONNECTION]:
+        return False
+    if name in ("ct_tp_src", "ct_tp_dst") and "ct_nw_proto" not in known:
+        return False  # it would be taken, and left out of what is read back
     alternatives = NEEDS.get(name)
     return alternatives is None or any(all(known.get(n, 0) == v for n, v in needed) for needed in alternatives)
 
 
 def _wanted(name: str) -> str:
+    if name in f.CT_TUPLE:
+        return "a ct_state that is valid, ct_nw_proto for ports, and eth_type for addresses"
     return " or ".join(", ".join(f"{n}={v:#x}" for n, v in needed) for needed in NEEDS[name])
 
 

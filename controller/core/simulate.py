@@ -286,7 +286,7 @@ def rewrite(fields: dict[str, int], action: f.Action) -> None:
             _set(fields, INNER_VLAN, fields.get("vlan_vid", 0))
             _set(fields, "vlan_vid", f.VLAN_PRESENT)
         case f.CtClear():
-            for name in ("ct_state", "ct_zone", "ct_mark", "ct_label"):
+            for name in ("ct_state", "ct_zone", "ct_mark", "ct_label", *f.CT_TUPLE):
                 fields.pop(name, None)
         case f.PopVlan():
             _set(fields, "vlan_vid", fields.get(INNER_VLAN, 0))

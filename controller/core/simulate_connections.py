@@ -64,11 +64,11 @@ class Connections:
         found = self._known.get((zone, way)) if way else None
         if found is None:
             begins = way is not None and (way.proto not in (_ICMP, _ICMPV6) or (way.proto, way.src_port) in _ANSWERS)
-            return _told(f.TRK | (f.NEW if begins else f.INV), zone)
+            return _told(f.TRK | (f.NEW if begins else f.INV), zone, way if begins else None)
         is_reply = way != found.original
         found.answered |= is_reply
         state = f.TRK | (f.EST if found.answered else f.NEW) | (f.RPL if is_reply else 0)
-        return _told(state, zone, found.mark, found.label)
+        return _told(state, zone, found.original, found.mark, found.label)
 
     def commit(self, fields: Mapping[str, int], zone: int, state: int, force: bool) -> Connection | None:
         """Keep the connection of a packet that has been tracked to `state`; None for one of no connection."""
@@ -106,8 +106,15 @@ def _is_meant(flush: FlushConnections, way: Tuple) -> bool:
     )
 
 
-def _told(state: int, zone: int, mark: int = 0, label: int = 0) -> dict[str, int]:
-    return {"ct_state": state, "ct_zone": zone, "ct_mark": mark, "ct_label": label}
+def _told(state: int, zone: int, original: Tuple | None, mark: int = 0, label: int = 0) -> dict[str, int]:
+    told = {"ct_state": state, "ct_zone": zone, "ct_mark": mark, "ct_label": label, **dict.fromkeys(f.CT_TUPLE, 0)}
+    if original is not None:
+        ip = "nw" if original.eth_type == _IPV4 else "ipv6"
+        told |= {"ct_nw_proto": original.proto, f"ct_{ip}_src": original.src, f"ct_{ip}_dst": original.dst}
+        # Of a request of ICMP: its type, and its code, which is 0.
+        code_or_port = 0 if original.proto in (_ICMP, _ICMPV6) else original.dst_port
+        told |= {"ct_tp_src": original.src_port, "ct_tp_dst": code_or_port}
+    return told
 
 
 def _tuple(fields: Mapping[str, int]) -> Tuple | None:
@@ -123,7 +130,10 @@ def _tuple(fields: Mapping[str, int]) -> Tuple | None:
 
 def _ports(fields: Mapping[str, int], proto: int) -> tuple[int, int] | None:
     if proto in (_ICMP, _ICMPV6):
-        kind = fields.get("icmpv4_type" if proto == _ICMP else "icmpv6_type", 0)
+        name = "icmpv4" if proto == _ICMP else "icmpv6"
+        kind = fields.get(f"{name}_type", 0)
+        if fields.get(f"{name}_code", 0):
+            return None
         answer = _ANSWERS.get((proto, kind), _REQUESTS.get((proto, kind)))
         return None if answer is None else (kind, answer)
     source, target = _PORTS.get(proto, ("", ""))

@@ -12,7 +12,7 @@ def test_a_local_mac_leads_to_its_openflow_port():
     port = ofport(cloud.here, name_of(cloud.one))
     assert flows(cloud.world, cloud.here, "switching.unicast") == [
         f"table=switching, priority=100,reg0=0x1,dl_dst={MAC1} "
-        f"actions=load:{port:#x}->NXM_NX_REG2[0..15],goto_table:deliver"
+        f"actions=load:{port:#x}->NXM_NX_REG2[0..15],goto_table:ingress"
     ]
 
 
@@ -37,7 +37,7 @@ def test_a_flood_set_is_local_ports_then_other_hosts_then_the_controller():
     ]
     assert flows(cloud.world, cloud.here, "switching.flood_chunk") == [
         "table=flood, priority=100,reg0=0x1,reg2=0x10000/0xffff0000 "
-        f"actions=load:{port:#x}->NXM_NX_REG2[0..15],resubmit(,deliver)"
+        f"actions=load:{port:#x}->NXM_NX_REG2[0..15],resubmit(,ingress)"
     ]
 
 
@@ -49,7 +49,7 @@ def test_a_flood_set_of_many_ports_is_in_chunks_and_reaches_all_of_them():
         world.plug(port, cloud.here)
     world.settle()
     chunks = flows(world, cloud.here, "switching.flood_chunk")
-    assert sorted(flow.count("resubmit(,deliver)") for flow in chunks) == [16, 61, 64]
+    assert sorted(flow.count("resubmit(,ingress)") for flow in chunks) == [16, 61, 64]
     assert world.places(world.send(cloud.one, ethernet(MAC1, BROADCAST))) == sorted(port.id for port in ports)
     world.change_port(ports[70], admin_state_up=False)
     world.settle()

@@ -141,6 +141,8 @@ def test_drawn_flows_are_what_their_text_says(host: Sandbox, link: Link, seed: i
 @pytest.mark.parametrize("name", f.FIELDS)
 def test_every_field_is_matched_set_and_moved(host: Sandbox, link: Link, name: str) -> None:
     needed = dict(NEEDS[name][0]) if name in NEEDS else {"vlan_vid": 0x1001} if name == "vlan_vid" else {}
+    if name in f.CT_TUPLE:
+        needed |= {"ct_state": f.TRK | f.EST, "ct_nw_proto": 6}
     value = needed.get(name, 2)
     same = next((n for n in ("reg0", "eth_src", "tun_id") if f.FIELDS[n].bits == f.FIELDS[name].bits), name)
     actions = [f.Move(same, name), f.SetField(name, value)]

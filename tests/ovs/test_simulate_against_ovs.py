@@ -421,6 +421,8 @@ def test_what_the_switch_prints_is_read_back(host: Sandbox) -> None:
 def test_every_field_has_the_name_and_the_width_that_the_switch_knows(host: Sandbox, name: str) -> None:
     """Match it and move it, with its prerequisites; set it, where it can be."""
     needed = dict(NEEDS[name][0]) if name in NEEDS else {"vlan_vid": 0x1001} if name == "vlan_vid" else {}
+    if name in f.CT_TUPLE:
+        needed |= {"ct_state": f.TRK | f.EST, "ct_nw_proto": 6}
     wanted = {**needed, name: needed.get(name, 1)} if name != "vlan_vid" else needed
     same = next((n for n in ("reg0", "eth_src") if f.FIELDS[n].bits == f.FIELDS[name].bits), name)
     written = [f.SetField(name, wanted[name]), f.Move(same, name)]

@@ -27,12 +27,12 @@ def layout(monkeypatch: pytest.MonkeyPatch) -> pl.Layout:
 
 
 def test_fields_may_share_bits_when_they_never_live_together() -> None:
-    one = pl.field("ONE", 5, 0, 16, (ADMIT, GUARD), "")
-    pl.field("NEIGHBOUR", 5, 16, 16, (ADMIT, OUTPUT), "")
-    pl.field("LATER", 5, 0, 16, (RESPOND, OUTPUT), "")
-    assert one.wire == "reg5"
+    one = pl.field("ONE", 7, 0, 16, (ADMIT, GUARD), "")
+    pl.field("NEIGHBOUR", 7, 16, 16, (ADMIT, OUTPUT), "")
+    pl.field("LATER", 7, 0, 16, (RESPOND, OUTPUT), "")
+    assert one.wire == "reg7"
     with pytest.raises(LayoutError, match="SHARING and ONE"):
-        pl.field("SHARING", 5, 15, 1, (GUARD, GUARD), "")
+        pl.field("SHARING", 7, 15, 1, (GUARD, GUARD), "")
 
 
 @pytest.mark.parametrize(("register", "offset", "bits"), [(8, 0, 1), (-1, 0, 1), (5, 30, 3), (5, -1, 2), (5, 0, 0)])

@@ -6,15 +6,18 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from controller.core.app import load
 from controller.core.effects import Propose
 from controller.core.events import Changed
-from controller.core.model import Agent, Binding, Fault, Host, LocalVlan, Network, Port, Segment, Sequence, Subnet
 from controller.core.net import Net
 from controller.core.plan import Draft
 from controller.core.plans import wiring
+from controller.core.row import KINDS
 from controller.core.settings import Settings
 
-STORED = (Network, Segment, Subnet, Port, Host, Agent, Binding, LocalVlan, Fault, Sequence)
+load()
+STORED = tuple(kind for kind in KINDS.values() if kind.ROW.store)
+"""The classes of the core's and of all apps' configured rows."""
 
 WIRING: dict[str, Callable[[Draft, Any], None]] = {
     "bind": wiring.bind,

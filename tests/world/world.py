@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from apps.port_security import PortSecurity
 from controller.core import effects as fx
 from controller.core import events as e
 from controller.core.app import App, load
@@ -18,8 +19,10 @@ from controller.core.machine import Machine
 from controller.core.model import Binding, LocalPort, Network, Port, Session
 from controller.core.packet import Packet
 from controller.core.pipeline import LAYOUT
+from controller.core.plan import Draft
 from controller.core.plans import networks, ports, subnets
 from controller.core.plans.checks import check
+from controller.core.resource import put_side
 from controller.core.settings import Settings
 from controller.core.simulate import Refused
 from controller.core.simulate_network import Delivery, ModelNetwork, Tunnel
@@ -44,6 +47,12 @@ the acknowledgement waits in `World.held`."""
 
 def reactive_tables() -> frozenset[int]:
     return frozenset(table.id for table in LAYOUT.by_name.values() if table.reactive)
+
+
+def _made_port(draft: Draft, values: dict[str, Any], protected: bool) -> Port:
+    port = ports.create(draft, values)
+    put_side(draft, PortSecurity, port.id, {"port_security_enabled": protected})
+    return port
 
 
 def name_of(port: Port) -> str:
@@ -101,10 +110,11 @@ class World:
         values = {"network_id": network.id, "cidr": cidr, "ip_version": 6 if ":" in cidr else 4, **values}
         return self.write(subnets.create, values)
 
-    def port(self, network: Network, **values: Any) -> Port:
+    def port(self, network: Network, protected: bool = False, **values: Any) -> Port:
+        """A port; unless it is `protected`, it sends and gets what it likes."""
         if "fixed_ips" in values:
             values["fixed_ips"] = check("fixed_ips", "fixed_ips", values["fixed_ips"])
-        return self.write(ports.create, {"network_id": network.id, **values})
+        return self.write(_made_port, {"network_id": network.id, **values}, protected)
 
     def change_port(self, port: Port, **values: Any) -> Port:
         return self.write(ports.change, port.id, values)

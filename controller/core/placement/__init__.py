@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from controller.core.net import Change, Net
+from controller.core.placement.layer import Layer
 from controller.core.placement.networks import NETWORKS_ON_HOSTS, NETWORKS_ON_SWITCHES
 from controller.core.placement.ports import FLOOD_CHUNKS, LOCAL_PORTS
 from controller.core.placement.remotes import REMOTE_ADDRESSES, REMOTE_PORTS
@@ -30,10 +31,13 @@ LAYERS = (
 
 
 class Placement:
-    """Keeps the derived rows of one Net up to date.  `resolved` counts resolutions, for the cost laws."""
+    """Keeps the derived rows of one Net up to date: the core's, then those of apps (`layers`).
 
-    def __init__(self, settings: Settings) -> None:
+    `resolved` counts resolutions, for the cost laws."""
+
+    def __init__(self, settings: Settings, layers: Iterable[Layer] = ()) -> None:
         self.settings = settings
+        self._layers = (*LAYERS, *layers)
         self.resolved = 0
 
     def update(self, net: Net, changes: Iterable[Change]) -> list[Change]:
@@ -42,7 +46,7 @@ class Placement:
         by_type: dict[type, list[Change]] = {}
         for change in done:
             by_type.setdefault(change.row_type, []).append(change)
-        for layer in LAYERS:
+        for layer in self._layers:
             keys: dict[object, None] = {}
             for followed in layer.follows:
                 for change in by_type.get(followed, ()):

@@ -61,9 +61,17 @@ class _OvsClass(oxm_fields._OxmClass):
     _class = 0x1000
 
 
+_CT_TUPLE = (
+    *(("ct_nw_proto", type_desc.Int1), ("ct_nw_src", type_desc.IPv4Addr), ("ct_nw_dst", type_desc.IPv4Addr)),
+    *(("ct_ipv6_src", type_desc.IPv6Addr), ("ct_ipv6_dst", type_desc.IPv6Addr)),
+    *(("ct_tp_src", type_desc.Int2), ("ct_tp_dst", type_desc.Int2)),
+)
+"""Fields of Open vSwitch 2.8 and newer that os-ken does not have, in the order of their numbers (meta-flow.h)."""
+FIRST_OF_CT_TUPLE = 119
 ofproto_v1_4.oxm_types += [
     _OvsClass("nd_reserved", 1, type_desc.Int4),
     _OvsClass("nd_options_type", 2, type_desc.Int1),
+    *(oxm_fields.NiciraExtended1(name, n, kind) for n, (name, kind) in enumerate(_CT_TUPLE, FIRST_OF_CT_TUPLE)),
 ]
 oxm_fields.generate("os_ken.ofproto.ofproto_v1_4")
 

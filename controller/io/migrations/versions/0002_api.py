@@ -61,7 +61,7 @@ TABLES: dict[str, tuple[Columns, Columns, tuple[str, ...]]] = {
     "quota": ({"project_id": KEY, "resource": KEY}, {"limit": NUMBER}, ()),
     "once": ({"name": KEY}, {}, ()),
     # Security
-    "security_group": ({"id": KEY}, {**LABELS, **STAMPS, "tags": TEXT, "stateful": FLAG}, ()),
+    "security_group": ({"id": KEY}, {**LABELS, **STAMPS, "tags": TEXT, "stateful": FLAG, "key": NUMBER}, ()),
     "security_group_rule": (
         {"id": KEY},
         {**RULE, "security_group_id": TEXT, "created_at": TEXT, "updated_at": TEXT},
@@ -72,7 +72,7 @@ TABLES: dict[str, tuple[Columns, Columns, tuple[str, ...]]] = {
         {**RULE, "used_in_default_sg": FLAG, "used_in_non_default_sg": FLAG},
         ANY_PACKET,
     ),
-    "address_group": ({"id": KEY}, {**LABELS, **STAMPS, "addresses": TEXT}, ()),
+    "address_group": ({"id": KEY}, {**LABELS, **STAMPS, "addresses": TEXT, "key": NUMBER}, ()),
     "membership": ({"port_id": KEY}, {"security_groups": TEXT}, ()),
     "network_security": ({"network_id": KEY}, {"port_security_enabled": FLAG}, ()),
     "port_security": ({"port_id": KEY}, {"port_security_enabled": FLAG}, ()),

@@ -1,0 +1,255 @@
+"""Which security groups matter on which switch: derived rows.
+
+A switch has the rules of the groups that its protected ports are in, and the addresses of those whom these rules are
+about (*remotes*: security groups and address groups), once each, however many rules name them.  So one more member
+costs one flow on each switch where a rule lets it in, or out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_network
+
+from apps.address_groups import AddressGroup
+from apps.allowed_address_pairs import AddressPairs
+from apps.port_security import PortSecurity
+from apps.security_groups.matches import way_of
+from apps.security_groups.rows import Membership, SecurityGroup, SecurityGroupRule, app
+from controller.core.model import LocalPort, Port
+from controller.core.net import Change, Net
+from controller.core.placement.layer import Keys, both
+from controller.core.row import changes_flows, index, row
+from controller.core.settings import Settings
+
+WIDEST = {4: 8, 6: 32}
+"""The shortest prefixes of address pairs that count as addresses of a member.  A pair of 0.0.0.0/0 says that a port
+forwards for anybody; taken for a member's, it would let the whole world into the group."""
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Protected ports and their groups
+
+
+@row(
+    key="port_id",
+    indexes=[index("group", each=lambda port: ((port.dpid, group) for group in port.groups))],
+)
+class ProtectedPort:
+    """A plugged port that is protected, and the groups that say what may pass."""
+
+    port_id: str
+    dpid: int
+    ofport: int
+    groups: tuple[str, ...] = ()
+
+
+@row(key=("dpid", "group_id"), indexes=[index("group_id")])
+class GroupOnSwitch:
+    """A security group that a protected port of the switch is in."""
+
+    dpid: int
+    group_id: str
+
+
+def _port_ids(net: Net, settings: Settings, change: Change) -> Keys:
+    return {change.key}
+
+
+def _protected_port(net: Net, settings: Settings, port_id: str) -> ProtectedPort | None:
+    local, member = net.get(LocalPort, port_id), net.get(Membership, port_id)
+    if local is None or not PortSecurity.enabled(net, port_id):
+        return None
+    return ProtectedPort(port_id, local.dpid, local.ofport, member.security_groups if member is not None else ())
+
+
+def _groups(net: Net, settings: Settings, change: Change) -> Keys:
+    return ((port.dpid, group) for port in both(change) for group in port.groups)
+
+
+def _group(net: Net, settings: Settings, key: tuple[int, str]) -> GroupOnSwitch | None:
+    return GroupOnSwitch(*key) if net.has(ProtectedPort, "group", key) else None
+
+
+app.derive(ProtectedPort, (LocalPort, PortSecurity, Membership), _port_ids, _protected_port)
+app.derive(GroupOnSwitch, (ProtectedPort,), _groups, _group)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Whom their rules are about
+
+
+@row(key=("dpid", "way", "remote_id"), indexes=[index("remote_id"), index("dpid"), index("dpid", "way")])
+class RemoteOnSwitch:
+    """A remote, a security group or an address group, that rules of a switch's groups are about in a way (WAY)."""
+
+    dpid: int
+    way: int
+    remote_id: str
+
+    @property
+    def remote(self) -> tuple[int, str]:
+        """What all switches have in common: (way, remote_id)."""
+        return self.way, self.remote_id
+
+
+def remote_of(rule: SecurityGroupRule) -> str | None:
+    """The id of whom a rule is about, when that is a group of either kind."""
+    return rule.remote_group_id or rule.remote_address_group_id
+
+
+def _remotes(net: Net, settings: Settings, change: Change) -> Keys:
+    match change.new or change.old:
+        case SecurityGroupRule():
+            for rule in both(change):
+                for on in net.find(GroupOnSwitch, "group_id", rule.security_group_id):
+                    yield from _of_rule(on.dpid, rule)
+        case SecurityGroup(id) if changes_flows(*change):
+            for on in net.find(GroupOnSwitch, "group_id", id):
+                yield from _of_group(net, on.dpid, id)
+        case GroupOnSwitch(dpid, group_id):
+            yield from _of_group(net, dpid, group_id)
+            if change.new is None:  # its rules may have gone at the same time
+                yield from ((dpid, known.way, known.remote_id) for known in net.find(RemoteOnSwitch, "dpid", dpid))
+        case _:
+            pass
+
+
+def _of_group(net: Net, dpid: int, group_id: str) -> Iterator[tuple[int, int, str]]:
+    for rule in net.find(SecurityGroupRule, "security_group_id", group_id):
+        yield from _of_rule(dpid, rule)
+
+
+def _of_rule(dpid: int, rule: SecurityGroupRule) -> Iterator[tuple[int, int, str]]:
+    remote_id = remote_of(rule)
+    if remote_id is not None:
+        yield from ((dpid, way_of(rule, stateful), remote_id) for stateful in (True, False))
+
+
+def _remote(net: Net, settings: Settings, key: tuple[int, int, str]) -> RemoteOnSwitch | None:
+    dpid, way, remote_id = key
+    for name in ("remote_group_id", "remote_address_group_id"):
+        for rule in net.find(SecurityGroupRule, name, remote_id):
+            group = net.get(SecurityGroup, rule.security_group_id)
+            is_here = group is not None and net.get(GroupOnSwitch, (dpid, group.id)) is not None
+            if group is not None and is_here and way == way_of(rule, group.stateful):
+                return RemoteOnSwitch(*key)
+    return None
+
+
+app.derive(RemoteOnSwitch, (GroupOnSwitch, SecurityGroupRule, SecurityGroup), _remotes, _remote)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Their addresses
+
+
+@row(
+    key="port_id",
+    indexes=[
+        index("groups", each=lambda member: member.groups),
+        index("prefix", each=lambda member: member.prefixes),
+        index("pair", each=lambda member: member.pairs),
+    ],
+)
+class Member:
+    """The addresses that a port brings into its groups, as blocks in CIDR notation, wherever it is."""
+
+    port_id: str
+    groups: tuple[str, ...]
+    prefixes: tuple[str, ...]
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """(group, prefix)."""
+        return [(group, prefix) for group in self.groups for prefix in self.prefixes]
+
+
+@row(
+    key=("dpid", "way", "prefix"),
+    indexes=[index("remote", each=lambda on: ((on.dpid, on.way, remote_id) for remote_id in on.remotes))],
+)
+class PrefixOnSwitch:
+    """A block of addresses that remotes of a switch have (sorted by id)."""
+
+    dpid: int
+    way: int
+    prefix: str
+    remotes: tuple[str, ...]
+
+    @property
+    def block(self) -> tuple[int, str, tuple[str, ...]]:
+        """What switches have in common where the same remotes matter: (way, prefix, remotes)."""
+        return self.way, self.prefix, self.remotes
+
+
+def _member(net: Net, settings: Settings, port_id: str) -> Member | None:
+    port, membership = net.get(Port, port_id), net.get(Membership, port_id)
+    if port is None or membership is None or not membership.security_groups:
+        return None
+    prefixes = dict.fromkeys(str(ip_network(fixed.ip_address)) for fixed in port.fixed_ips)
+    pairs = net.get(AddressPairs, port_id)
+    for pair in pairs.allowed_address_pairs if pairs is not None else ():
+        network = ip_network(pair.ip_address, strict=False)
+        if network.prefixlen >= WIDEST[network.version]:
+            prefixes[str(network)] = None
+    return Member(port_id, membership.security_groups, tuple(prefixes)) if prefixes else None
+
+
+def _prefixes(net: Net, settings: Settings, change: Change) -> Keys:
+    match change.new or change.old:
+        case Member():
+            old, new = (set(member.pairs) if member is not None else set() for member in change)
+            for group, prefix in old ^ new:
+                yield from _on_switches(net, group, prefix)
+        case AddressGroup(id):
+            old, new = (set(group.addresses) if group is not None else set() for group in change)
+            for prefix in old ^ new:
+                yield from _on_switches(net, id, prefix)
+        case RemoteOnSwitch(dpid, way, remote_id):
+            yield from ((dpid, way, prefix) for prefix in _prefixes_of(net, remote_id))
+            if change.new is None:  # members may have gone at the same time
+                known = net.find(PrefixOnSwitch, "remote", (dpid, way, remote_id))
+                yield from ((dpid, way, on.prefix) for on in known)
+        case _:
+            pass
+
+
+def _on_switches(net: Net, remote_id: str, prefix: str) -> Iterator[tuple[int, int, str]]:
+    for on in net.find(RemoteOnSwitch, "remote_id", remote_id):
+        yield (on.dpid, on.way, prefix)
+
+
+def _prefixes_of(net: Net, remote_id: str) -> Iterator[str]:
+    group = net.get(AddressGroup, remote_id)
+    yield from group.addresses if group is not None else ()
+    for member in net.find(Member, "groups", remote_id):
+        yield from member.prefixes
+
+
+def _prefix(net: Net, settings: Settings, key: tuple[int, int, str]) -> PrefixOnSwitch | None:
+    dpid, way, prefix = key
+    remotes = tuple(sorted(_remotes_with(net, dpid, way, prefix)))
+    return PrefixOnSwitch(dpid, way, prefix, remotes) if remotes else None
+
+
+def _remotes_with(net: Net, dpid: int, way: int, prefix: str) -> set[str]:
+    """The remotes of a switch that have an address: those of the switch, or those with the address, are looked
+    through, whichever are less.  Many networks may have the same addresses."""
+    here = net.count_of(RemoteOnSwitch, "dpid+way", (dpid, way))
+    if here <= net.count_of(Member, "prefix", prefix) + net.count_of(AddressGroup, "address", prefix):
+        remotes = (on.remote_id for on in net.find(RemoteOnSwitch, "dpid+way", (dpid, way)))
+        return {remote_id for remote_id in remotes if _has(net, remote_id, prefix)}
+    having = {group for member in net.find(Member, "prefix", prefix) for group in member.groups}
+    having.update(group.id for group in net.find(AddressGroup, "address", prefix))
+    return {remote_id for remote_id in having if net.get(RemoteOnSwitch, (dpid, way, remote_id)) is not None}
+
+
+def _has(net: Net, remote_id: str, prefix: str) -> bool:
+    group = net.get(AddressGroup, remote_id)
+    if group is not None:
+        return any(known.id == remote_id for known in net.find(AddressGroup, "address", prefix))
+    return net.has(Member, "pair", (remote_id, prefix))
+
+
+app.derive(Member, (Port, Membership, AddressPairs), _port_ids, _member)
+app.derive(PrefixOnSwitch, (Member, AddressGroup, RemoteOnSwitch), _prefixes, _prefix)
