@@ -17,6 +17,7 @@ from controller.core.model import NETWORK_TYPES, LocalPort, Network, Port
 from controller.core.packet import arp_request, ethernet, neighbor_solicitation
 from controller.core.plan import Refusal
 from controller.core.plans import networks
+from tests import secured
 from tests.world.hypervisor import Hypervisor
 from tests.world.world import APPLIED, LOST, MAPPINGS, UNACKNOWLEDGED, World, name_of
 
@@ -73,7 +74,7 @@ changed = st.one_of(
 """What happens to one."""
 talk = st.one_of(_action("send", few, few), _action("ask", few, few, st.sampled_from((4, 6))))
 """What makes switches want destinations elsewhere."""
-actions = st.lists(st.one_of(made, changed), max_size=12)
+actions = st.lists(st.one_of(made, changed, secured.secured), max_size=12)
 bursts = st.lists(st.integers(1, 4), max_size=12)
 """How many events the first steps take; all later ones take all there are."""
 outcomes = st.lists(st.sampled_from((APPLIED, APPLIED, LOST, UNACKNOWLEDGED)), max_size=12)
@@ -89,6 +90,7 @@ def clouds(draw: st.DrawFn) -> tuple[tuple[bool, ...], tuple[Action, ...]]:
     for number, host in enumerate(draw(st.lists(few, min_size=draw(st.sampled_from((4, 3, 2, 1))), max_size=5))):
         begun += [("port", draw(few), number % 3), ("plug", number, host)]
     begun += draw(st.lists(talk, min_size=draw(st.sampled_from((3, 0))), max_size=5))
+    begun += draw(st.lists(secured.secured, min_size=draw(st.sampled_from((0, 6))), max_size=10))
     return managed, (*begun, *draw(actions))
 
 
@@ -280,4 +282,5 @@ _ACTIONS: dict[str, Any] = {
     "bounce": _bounce,
     "rejoin": _rejoin,
     "settle": lambda world: world.settle(),
+    **secured.ACTIONS,
 }

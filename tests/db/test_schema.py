@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, MetaData, create_engine, inspect, text
 
-from controller.core.model import LocalVlan, Network
+from apps.port_security import PortSecurity
+from controller.core.model import LocalVlan, Network, Port
 from controller.core.row import KINDS, row
 from controller.core.settings import Settings
 from controller.io.store import Schema, Store, StoreError, engines, schema
@@ -227,6 +228,19 @@ def test_there_is_no_way_to_where_nothing_is(url: str, database: Schema, engine:
     assert "\n" not in str(refused.value)
     assert list(stored(engine)["network"]) == [("n",)]
     assert database.revision() == HEAD
+
+
+def test_ports_from_before_security_groups_are_not_protected(url: str, database: Schema) -> None:
+    """They send and get what they did; an operator may protect them."""
+    store = Store(empty(url), Settings())
+    store.execute(put(Network("n"), Port("p", network_id="n")), who="test")
+    assert PortSecurity.enabled(store.net, "p")
+    store.close()
+    database.downgrade(HISTORY[0])
+    database.upgrade()
+    again = Store(url, Settings())
+    assert not PortSecurity.enabled(again.net, "p")
+    again.close()
 
 
 def test_an_empty_database_has_no_revision(database: Schema) -> None:

@@ -117,11 +117,16 @@ POLICY = sa.table(
     "rbac_policy",
     *(sa.column(name, kind) for name, kind in {**TABLES["rbac_policy"][0], **TABLES["rbac_policy"][1]}.items()),
 )
+PORT = sa.table("port", sa.column("id", KEY))
+PROTECTION = sa.table("port_security", sa.column("port_id", KEY), sa.column("port_security_enabled", FLAG))
 WITH_ALL = {"object_type": "network", "action": "access_as_shared", "target_tenant": "*"}
 
 
 def upgrade() -> None:
-    """A network that was `shared` has a policy that says so."""
+    """A network that was `shared` has a policy that says so.
+
+    Ports that are there send and get what they like, as before there were security groups: they are not protected.
+    """
     for name, (key, rest, nullable) in TABLES.items():
         create(name, key, rest, nullable=nullable)
     for table, name, kind, value in ADDED:
@@ -131,6 +136,8 @@ def upgrade() -> None:
     if policies:
         op.get_bind().execute(sa.insert(POLICY), policies)
     drop_column("network", "shared")
+    unprotected = sa.select(PORT.c.id, sa.false()).where(PORT.c.id.not_in(sa.select(PROTECTION.c.port_id)))
+    op.execute(sa.insert(PROTECTION).from_select(["port_id", "port_security_enabled"], unprotected))
 
 
 def downgrade() -> None:
