@@ -232,6 +232,7 @@ def test_there_is_no_way_to_where_nothing_is(url: str, database: Schema, engine:
 
 def test_ports_from_before_security_groups_are_not_protected(url: str, database: Schema) -> None:
     """They send and get what they did; an operator may protect them."""
+    database.upgrade()
     store = Store(empty(url), Settings())
     store.execute(put(Network("n"), Port("p", network_id="n")), who="test")
     assert PortSecurity.enabled(store.net, "p")

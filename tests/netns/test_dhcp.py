@@ -129,7 +129,7 @@ def test_a_guest_that_starts_while_the_controller_is_down_gets_its_address_after
 def test_where_dhcp_is_off_a_guest_of_ours_answers_another_one(bed):
     cloud = Cloud(bed)
     made = network(cloud, subnet=SUBNET | {"enable_dhcp": False})
-    server = cloud.vm(made, cloud.hosts[1])
+    server = cloud.vm(made, cloud.hosts[1], port_security_enabled=False)
     vm, _ = bare(cloud, made, cloud.hosts[0])
     with server.capture("udp dst port 67") as heard:
         client = udhcpc(vm, cloud.hosts[0])

@@ -21,7 +21,8 @@ def test_twin_networks_never_meet(bed, types):
     twins = []
     for type in types:
         network = cloud.network(type, "10.0.0.0/24")
-        twins.append([cloud.vm(network, h, mac_address=mac) for h, mac in zip(cloud.hosts, macs, strict=True)])
+        pairs = zip(cloud.hosts, macs, strict=True)
+        twins.append([cloud.vm(network, h, mac_address=mac, port_security_enabled=False) for h, mac in pairs])
     (a1, a2), (b1, b2) = twins
     assert a1.ip == b1.ip and a2.ip == b2.ip
     assert a1.ping(a2.ip).ok and b1.ping(b2.ip).ok
@@ -39,7 +40,7 @@ def test_twin_networks_never_meet(bed, types):
 def test_a_vif_that_sends_vlan_tags_reaches_nobody(bed):
     cloud = Cloud(bed)
     network = cloud.network("vlan", "10.0.0.0/24", **{"provider:segmentation_id": 1000})
-    one, other = (cloud.vm(network, host) for host in cloud.hosts)
+    one, other = (cloud.vm(network, host, port_security_enabled=False) for host in cloud.hosts)
     for vid in (1, 2, 1000):
         tagged = BROADCAST + bytes.fromhex(one.mac.replace(":", "")) + b"\x81\x00" + vid.to_bytes(2, "big")
         with cloud.hosts[0].capture("eth1") as wire, other.capture("ether proto 0x88b5 or vlan") as seen:

@@ -62,7 +62,8 @@ def name_of(port: Port) -> str:
 
 class World:
     """`outcomes` says what becomes of the next bundles (APPLIED when it is exhausted); `mods` are all bundles so far,
-    `proposals` all that was proposed to the store, `reads` the switches that were read again, `sent` our own packets.
+    `proposals` all that was proposed to the store, `reads` the switches that were read again, `sent` our own packets,
+    `flushed` the zones that were flushed.
 
     `refuse` gives the error with which switches refuse a flow, '' when they take it.  They find it when they commit
     the bundle: then they name the first such flow and do nothing; or, with `refuse_early`, when they read the flow:
@@ -82,6 +83,7 @@ class World:
         self.proposals: list[fx.Propose] = []
         self.reads: list[int] = []
         self.sent: list[fx.PacketOut] = []
+        self.flushed: list[fx.FlushConnections] = []
         self.steps: list[list[Any]] = []
         self.outcomes: Iterator[str] = iter(outcomes)
         self.held: list[Any] = []
@@ -240,6 +242,7 @@ class World:
             case fx.FlowMods():
                 self._bundle(effect)
             case fx.FlushConnections():
+                self.flushed.append(effect)
                 self.bridge(effect.dpid).switch.connections.flush(effect)
             case fx.OvsdbOps(host, operations):
                 self._ovsdb(self.hypervisors[host], operations)
