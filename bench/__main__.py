@@ -30,6 +30,7 @@ PROGRAMS = {
     "P6": "p6_reactive",
     "P7": "p7_scale",
     "P8": "p8_traffic",
+    "S1": "s1_security_groups",
     "B1": "b1_pressure",
 }
 PATIENCE = 400

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from apps.port_security import PortSecurity
 from controller.core.address import ip_text, mac_text
 from controller.core.model import (
     Binding,
@@ -47,8 +48,8 @@ class Place:
 class Cloud:
     """`ports` ports spread over `networks` VXLAN networks; each network is on `span` of the `hosts` hosts.
 
-    Hosts have no OVSDB with us (a `[host:NAME]` section each); host h has the bridge with dpid h + 1.  The first `real`
-    hosts say themselves what they are.
+    No port is protected.  Hosts have no OVSDB with us (a `[host:NAME]` section each); host h has the bridge with dpid
+    h + 1.  The first `real` hosts say themselves what they are.
     """
 
     def __init__(self, hosts: int, networks: int, ports: int, span: int = 0, real: int = 0) -> None:
@@ -155,6 +156,7 @@ class Cloud:
         """All stored rows; `bound`: as if every port had been plugged and ACTIVE before."""
         yield from self.network_rows()
         yield from map(self.port_row, self.places)
+        yield from (PortSecurity(self.port_id(place.number), port_security_enabled=False) for place in self.places)
         if bound:
             yield from self.bound_rows()
 

@@ -74,7 +74,8 @@ def _world() -> Iterator[tuple[Testbed, list[tuple[Hypervisor, Vm]]]]:
         number = {"provider:network_type": "vxlan", "provider:segmentation_id": VNI}
         network = controller.post("networks", name="bench", **number)
         controller.post("subnets", network_id=network["id"], ip_version=4, cidr="10.0.0.0/24")
-        ports = [controller.post("ports", network_id=network["id"]) for _ in hosts]
+        open_port = {"network_id": network["id"], "port_security_enabled": False}
+        ports = [controller.post("ports", **open_port) for _ in hosts]
         ends = [(hv, hv.plug(port, mtu=network["mtu"])) for hv, port in zip(hosts, ports, strict=True)]
         controller.wait_active(*(port["id"] for port in ports))
         for (_, vm), (_, other) in (ends, ends[::-1]):
