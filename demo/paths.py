@@ -28,25 +28,33 @@ def show(screen: Screen, source: Guest, target: Guest) -> None:
     screen.line()
     screen.line("  " + "  ->  ".join(ends))
     header = f"dl_src={source.vm.mac},dl_dst={target.vm.mac},nw_src={source.vm.ip},nw_dst={target.vm.ip},nw_ttl=64"
+    # A trace asks no connection tracker: what that would say of the packet is told here.
+    began = f"ct_nw_src={source.vm.ip},ct_nw_dst={target.vm.ip},ct_nw_proto=1,ct_tp_src=8,ct_tp_dst=0"
+    header = f"{header},icmp_type=8,ct_state=trk|new,{began}"
     _print(screen, source.hv, _trace(source.hv, "br-int", f"icmp,in_port={source.vm.tap},{header}"))
-    bridge, arrival, words = _arrival(source, target)
+    arrivals, words = _arrivals(source, target)
     screen.line(f"    ~~~ {words} ~~~")
-    _print(screen, target.hv, _trace(target.hv, bridge, f"icmp,{arrival},{header}"))
+    for bridge, arrival in arrivals:
+        trace = _trace(target.hv, bridge, f"icmp,{arrival},{header}")
+        # What a patch port leads to comes next, from its beginning: the connection's part of the packet ends there.
+        trace.hops = [hop for hop in trace.hops if bridge == "br-int" or hop.bridge != "br-int"]
+        _print(screen, target.hv, trace)
 
 
 def _trace(hv: Hypervisor, bridge: str, flow: str) -> Trace:
     return parse(hv.appctl("ofproto/trace", bridge, flow))
 
 
-def _arrival(source: Guest, target: Guest) -> tuple[str, str, str]:
-    """Where the packet arrives on the target's host: the bridge, its in_port and outer header, and words for it."""
+def _arrivals(source: Guest, target: Guest) -> tuple[list[tuple[str, str]], str]:
+    """Where the packet arrives on the target's host, as bridge and in_port with outer header each, and words for it."""
     kind, number = source.network["provider:network_type"], source.network["provider:segmentation_id"]
     if kind == "vlan":
-        return "br-eth1", f"in_port=eth1,dl_vlan={number}", f"the trunk of physnet1, VLAN {number}"
+        tagged = [("br-eth1", f"in_port=eth1,dl_vlan={number}"), ("br-int", f"in_port=int-br-eth1,dl_vlan={number}")]
+        return tagged, f"the trunk of physnet1, VLAN {number}"
     port = target.hv.vsctl("--bare", "--columns=name", "find", "Interface", f"type={kind}").split()[0]
     outer = f"tun_id={number},tun_src={source.hv.local_ip},tun_dst={target.hv.local_ip}"
     words = f"{kind.upper()} {number} from {source.hv.local_ip} to {target.hv.local_ip}"
-    return "br-int", f"in_port={port},{outer}", words
+    return [("br-int", f"in_port={port},{outer}")], words
 
 
 def _print(screen: Screen, hv: Hypervisor, trace: Trace) -> None:
@@ -66,5 +74,7 @@ def _ports(hv: Hypervisor, bridge: str) -> str:
 
 
 def _what(hop: Hop) -> str:
-    done = ", ".join(action for action in hop.actions if not action.startswith("->"))
+    actions = [action for action in hop.actions if not action.startswith("->")]
+    # Behind an action that sends it through the connection tracker, `drop` is said of what stays here: nothing.
+    done = ", ".join(action for action in actions if action != "drop" or len(actions) == 1)
     return f"{hop.match or 'any packet'}  =>  {done or 'drop'}" if hop.matched else "no flow  =>  drop"

@@ -37,7 +37,8 @@ def parse(text: str) -> Trace:
     """The lookups of a trace in their order, and what the datapath would do.
 
     A packet that leaves by a patch port or a tunnel enters another bridge: its lookups are indented below the action
-    that sent it there, and the first bridge goes on behind them.  So the column says what a line belongs to.
+    that sent it there, and the first bridge goes on behind them.  So the column says what a line belongs to.  One that
+    comes back from the connection tracker goes on in a part of its own, behind the others.
     """
     hops: list[Hop] = []
     bridges: list[tuple[int, str]] = []
@@ -47,6 +48,7 @@ def parse(text: str) -> Trace:
         column = len(line) - len(line.lstrip())
         if found := _BRIDGE.match(line):
             bridges = [(at, name) for at, name in bridges if at < column] + [(column, found[1])]
+            lookups = [(at, hop) for at, hop in lookups if at < column]
         elif line.startswith("Datapath actions: "):
             datapath = line.removeprefix("Datapath actions: ")
         elif bridges and (found := _LOOKUP.match(line)):

@@ -153,8 +153,8 @@ def test_rules_about_groups_are_conjunctions_of_a_head_and_an_address():
     cloud.world.write(protect, member, "red")
     cloud.world.settle()
     assert flows(cloud.world, cloud.here, "security_groups.addresses") == [
-        f"table=rules, priority=90,ip,{in_zone},ct_nw_src=10.0.0.9 actions=conjunction(2,1/2),conjunction(3,1/2)",
         f"table=rules, priority=90,ip,{in_zone},ct_nw_src=10.0.0.0/24 actions=conjunction(3,1/2)",
+        f"table=rules, priority=90,ip,{in_zone},ct_nw_src=10.0.0.9 actions=conjunction(2,1/2),conjunction(3,1/2)",
     ]
     assert flows(cloud.world, cloud.there, "security_groups.addresses") == []
 
