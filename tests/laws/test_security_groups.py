@@ -232,15 +232,16 @@ class Guarded:
 
     # -- packets
 
-    def send(self, source: int, target: int, version: int, proto: int, sport: int, to: int) -> None:
+    def way(self, source: int, target: int, version: int, proto: int, sport: int, to: int) -> Way:
         place = 0 if version == 4 else 1
         src, dst = (self.ports[n].fixed_ips[place].ip_address for n in (source, target))
         if proto == ICMP and version == 6:
             proto = ICMPV6
         way = Way(proto, src, dst, sport if proto in TRANSPORTS else 0, to if proto in TRANSPORTS else 0)
-        if proto in ECHO:
-            way = way._replace(to=ECHO[proto][sport % 2])
-        self.check(source, target, way)
+        return way._replace(to=ECHO[proto][sport % 2]) if proto in ECHO else way
+
+    def send(self, source: int, target: int, *what: int) -> None:
+        self.check(source, target, self.way(source, target, *what))
 
     def answer(self, number: int) -> None:
         if self.seen:
@@ -256,9 +257,19 @@ class Guarded:
             return
         one, other = self.ports[source], self.ports[target]
         passes = self.oracle.passes(one, "egress", way) and self.oracle.passes(other, "ingress", way)
-        delivery = self.world.send(one, way.packet(one.mac_address, other.mac_address))
-        assert self.world.places(delivery) == ([other.id] if passes else []), (way, passes)
+        assert self.deliver(source, target, way) == ([other.id] if passes else []), (way, passes)
         self.seen.append((source, target, way))
+
+    def deliver(self, source: int, target: int, way: Way, punt: bool = True) -> list[str]:
+        """Whom a packet reaches."""
+        one, other = self.ports[source], self.ports[target]
+        return self.world.places(self.world.send(one, way.packet(one.mac_address, other.mac_address), punt))
+
+    def may_begin(self, source: int, target: int, way: Way) -> bool:
+        """Whether the rules of both ends allow the first packet of a connection."""
+        ends = ((self.ports[source], "egress"), (self.ports[target], "ingress"))
+        protected = [(port, way) for port, way in ends if PortSecurity.enabled(self.world.store.net, port.id)]
+        return all(self.oracle.allows(port, direction, way) for port, direction in protected)
 
 
 def put(draft: Draft, side_type: Any, key: str, values: dict[str, Any]) -> None:
@@ -302,11 +313,12 @@ sent = st.tuples(
     *(few, few, st.sampled_from((4, 4, 6)), st.sampled_from((TCP, UDP, ICMP, GRE))),
     *(st.sampled_from((1000, 1001)), st.sampled_from((80, 82, 1000, 1001))),
 )
+forbidden = st.tuples(st.just("forbid"), st.integers(0, 11))
 talked = st.one_of(sent, st.tuples(st.just("answer"), few), st.tuples(st.just("again"), few))
 changed = st.one_of(
     joined,
     allowed,
-    st.tuples(st.just("forbid"), st.integers(0, 11)),
+    forbidden,
     st.tuples(st.just("list_blocks"), st.integers(0, 3)),
     st.tuples(st.just("pair"), few, st.sampled_from(("10.0.0.12", "10.0.0.0/28", "0.0.0.0/0"))),
     st.tuples(st.just("replug"), few),
@@ -315,16 +327,21 @@ changed = st.one_of(
 
 
 @st.composite
-def stories(draw: st.DrawFn) -> list[tuple[Any, ...]]:
-    """Most groups let everything out; each port is in some; then rules, packets and changes."""
+def beginnings(draw: st.DrawFn) -> list[tuple[Any, ...]]:
+    """Most groups let everything out; each port is in some; then rules."""
     begun: list[tuple[Any, ...]] = []
     for group in range(COUNT):
         for ethertype in draw(st.sampled_from((("IPv4", "IPv6"), ("IPv4", "IPv6"), ("IPv4",), ()))):
             begun.append(("allow", group, {"direction": "egress", "ethertype": ethertype}))
     most = st.sampled_from(((0,), (0, 1), (1, 2), (2, 0), (3,), (3, 4)))
     begun += [("join", number, draw(most)) for number in range(4)]
-    begun += draw(st.lists(allowed, min_size=3, max_size=9))
-    return begun + draw(st.lists(st.one_of(talked, talked, talked, changed), min_size=8, max_size=24))
+    return begun + draw(st.lists(allowed, min_size=3, max_size=9))
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> list[tuple[Any, ...]]:
+    """A beginning, then packets and changes."""
+    return draw(beginnings()) + draw(st.lists(st.one_of(talked, talked, talked, changed), min_size=8, max_size=24))
 
 
 @given(st.sampled_from(("vxlan", "vlan")), stories())
@@ -332,6 +349,31 @@ def test_a_packet_passes_when_the_rules_as_they_are_allow_it_and_not_otherwise(t
     cloud = Guarded(type)
     for name, *what in story:
         cloud.perform(name, *what)
+
+
+@given(beginnings(), st.one_of(allowed, forbidden), st.lists(st.integers(1, 3), max_size=4))
+def test_while_a_rule_changes_nothing_passes_that_neither_the_old_nor_the_new_rules_allow(begun, change, bursts):
+    """Looked at after each step, when some switches have the new rules and others the old ones."""
+    cloud = Guarded("vxlan")
+    for name, *what in begun:
+        cloud.perform(name, *what)
+    pairs = [(one, other) for one in range(COUNT) for other in range(COUNT) if one != other]
+
+    def may_pass() -> list[bool]:
+        return [cloud.may_begin(*pair, cloud.way(*pair, 4, TCP, 1, 80)) for pair in pairs]
+
+    old = may_pass()
+    name, *what = change
+    getattr(cloud, name)(*what)
+    new = may_pass()
+    sport = 1000
+    while cloud.world.events:
+        cloud.world.step(bursts.pop() if bursts else 1)
+        for number, pair in enumerate(pairs):
+            sport += 1
+            passed = bool(cloud.deliver(*pair, cloud.way(*pair, 4, TCP, sport, 80), punt=False))
+            assert not passed or old[number] or new[number]
+            assert passed or not (old[number] and new[number])
 
 
 def test_the_oracle_knows_protocols_by_the_numbers_that_packets_have():

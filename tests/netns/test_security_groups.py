@@ -144,6 +144,9 @@ def test_a_change_ends_what_it_forbids_and_nothing_else(bed, tmp_path):
 
     groups.rule(web, "tcp", 81)
     wait_until(lambda: streams["81"].moves(2.0), 20, "it goes on when it may again")
+    for host in cloud.hosts:
+        host.appctl("dpctl/flush-conntrack")
+    assert streams["80"].moves(2.0), "a connection that was forgotten goes on with a packet that may begin one"
     cloud.controller.kill9()
     assert streams["80"].moves()
     cloud.controller.start()
