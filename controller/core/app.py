@@ -66,6 +66,7 @@ class App:
         self.preparations: list[tuple[type, Callable[..., None]]] = []
         self.list_preparations: list[tuple[type, Callable[..., Any]]] = []
         self.onces: list[tuple[str, Callable[[Any], None]]] = []
+        self.starts: list[Callable[[Any], None]] = []
         self.renderers: list[Renderer] = []
         self.packet_handlers: dict[tuple[str, int], Callable[..., Iterable[Any]]] = {}
         self.restorers: dict[tuple[str, int], Callable[..., Iterable[Any]]] = {}
@@ -137,6 +138,11 @@ class App:
             return function
 
         return register
+
+    def at_start(self, function: Any) -> Any:
+        """Run a plan, `f(draft)`, at each start: it brings rows up to date that follow from the configuration."""
+        self.starts.append(function)
+        return function
 
     def _plan_rule(self, rules: list[tuple[type, Any]], row_type: type) -> Callable[[Any], Any]:
         def register(function: Any) -> Any:

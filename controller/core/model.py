@@ -43,6 +43,9 @@ INT = "INT"
 ETH = "ETH"
 """Role of a provider bridge (`br-eth*`): it holds the NIC of a physical network."""
 
+IMMEDIATE, DEFERRED, NONE = "immediate", "deferred", "none"
+"""Values of `Port.ip_allocation`."""
+
 TUNNEL_TYPES = ("vxlan", "gre", "geneve")
 NETWORK_TYPES = ("local", "flat", "vlan", *TUNNEL_TYPES)
 
@@ -69,7 +72,11 @@ class Network:
 
 @row(
     key="id",
-    indexes=[index("network_id"), index("network_type", "physical_network", "segmentation_id")],
+    indexes=[
+        index("network_id"),
+        index("network_type", "physical_network"),
+        index("network_type", "physical_network", "segmentation_id"),
+    ],
     store=True,
 )
 class Segment:
@@ -79,19 +86,33 @@ class Segment:
     the order of `position`.
     """
 
-    id: str
-    network_id: str
-    network_type: str
-    physical_network: str | None = None
-    segmentation_id: int | None = None
+    id: str = attr(post=False, put=False)
+    network_id: str = attr(put=False, check="uuid", refers=Network, on_delete=PLANNED)
+    network_type: str = attr(put=False, check="segment_type")
+    physical_network: str | None = attr(default=None, put=False, initial=None, check="segment_physical_network")
+    segmentation_id: int | None = attr(default=None, put=False, initial=None, check="integer", filter=False)
     position: int = 0
+    name: str | None = attr(default=None, initial=None, check="name_or_null", quiet=True)
+    description: str = attr(default="", initial="", check="string", quiet=True)
+    created_at: str = attr(default="", post=False, put=False, quiet=True)
+    updated_at: str = attr(default="", post=False, put=False, quiet=True)
+    revision_number: int = attr(default=0, post=False, put=False, quiet=True)
 
 
-@row(key="id", indexes=[index("network_id"), index("project_id")], store=True)
+@row(
+    key="id",
+    indexes=[
+        index("network_id"),
+        index("project_id"),
+        index("segment_id", each=lambda subnet: [subnet.segment_id] if subnet.segment_id else []),
+    ],
+    store=True,
+)
 class Subnet:
     """A block of addresses of a network (IPv4 or IPv6).
 
-    `service_types` are the `device_owner`s of the ports that it is for (sorted; none: for all).
+    `service_types` are the `device_owner`s of the ports that it is for (sorted; none: for all).  One with a
+    `segment_id` is for hosts that reach that segment of the network, which is a routed one then (plans.routed).
     """
 
     id: str = attr(post=False, put=False)
@@ -109,6 +130,9 @@ class Subnet:
     ipv6_ra_mode: str | None = attr(default=None, put=False, initial=None, check="ipv6_mode")
     ipv6_address_mode: str | None = attr(default=None, put=False, initial=None, check="ipv6_mode")
     service_types: tuple[str, ...] = attr(default=(), initial=(), check="service_types", filter=False)
+    segment_id: str | None = attr(
+        default=None, initial=None, check="uuid_or_null", refers=Segment, on_delete=PLANNED, quiet=True
+    )
     created_at: str = attr(default="", post=False, put=False, quiet=True)
     updated_at: str = attr(default="", post=False, put=False, quiet=True)
     revision_number: int = attr(default=0, post=False, put=False, quiet=True)
@@ -133,6 +157,7 @@ class Subnet:
 class Port:
     """A Neutron port: one VIF's place in a network.
 
+    `ip_allocation` is how it came by its addresses: IMMEDIATE, DEFERRED until it has a host, or NONE, as was asked for.
     `host_id`, `vnic_type` and `profile` (JSON text) are Neutron's binding.  `interface_name` is the profile's
     `interface` value: a VIF found by its OpenFlow port name on `host_id` where nothing else says who it is (Mininet).
     """
@@ -144,6 +169,7 @@ class Port:
     description: str = attr(default="", initial="", check="string", quiet=True)
     mac_address: str = attr(default="", initial=None, check="mac")
     fixed_ips: tuple[FixedIp, ...] = attr(default=(), initial=None, check="fixed_ips")
+    ip_allocation: str = attr(default=IMMEDIATE, post=False, put=False, check="string", quiet=True)
     device_id: str = attr(default="", initial="", check="string", quiet=True)
     device_owner: str = attr(default="", initial="", check="string", quiet=True)
     admin_state_up: bool = attr(default=True, initial=True, check="boolean")

@@ -29,7 +29,7 @@ def create(draft: Draft, values: dict[str, Any]) -> Network:
     asked = Carrier(*(values.pop(name, None) for name in PROVIDER))
     several = values.pop("segments", None) or ()
     network_id = draft.new_id()
-    carried = segments.make(draft, network_id, asked, several)
+    carried = segments.make(draft, network_id, values.get("project_id", ""), asked, several)
     values["mtu"] = _mtu(draft, carried, values.get("mtu", 0))
     stamps: dict[str, Any] = {"created_at": draft.now, "updated_at": draft.now}
     network = Network(id=network_id, key=allocate.next_key(draft, "network key"), **values, **stamps)
