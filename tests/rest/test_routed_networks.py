@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from apps import port_bindings, segments
+from apps import port_bindings, segment_routes, segments
 from controller.core.model import Host
 from controller.core.plans import wiring
 from tests.rest.api import SETTINGS as API_SETTINGS
@@ -290,3 +290,68 @@ def test_a_subnet_stays_while_it_is_all_that_a_port_has(routed):
     routed.api("DELETE", f"/v2.0/ports/{only['id']}")
     assert routed.api("DELETE", f"/v2.0/subnets/{made['id']}").status == 204
     assert routed.places(routed.api.get(f"/v2.0/ports/{port['id']}")) == [0]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Routes between segments
+
+
+@pytest.fixture
+def routes():
+    """The host routes of a subnet as pairs."""
+    api = Api(SETTINGS, apps=[segments.app, segment_routes.app])
+    network, there = network_of(api)
+
+    def of(made):
+        found = api.get(f"/v2.0/subnets/{made['id']}")["host_routes"]
+        return [(route["destination"], route["nexthop"]) for route in found]
+
+    return api, network, there, of
+
+
+def test_each_subnet_leads_to_those_on_other_segments(routes):
+    api, network, (one, two), of = routes
+    first = subnet(api, network, CIDRS[0], one)
+    assert of(first) == []
+    second = subnet(api, network, CIDRS[1], two)
+    assert second["host_routes"] == [{"destination": CIDRS[0], "nexthop": "10.0.2.1"}]
+    assert (second["revision_number"], of(second)) == (0, [(CIDRS[0], "10.0.2.1")])
+    assert of(first) == [(CIDRS[1], "10.0.1.1")]
+    third = subnet(api, network, "10.0.3.0/24", two)
+    assert of(first) == [(CIDRS[1], "10.0.1.1"), ("10.0.3.0/24", "10.0.1.1")]
+    assert of(third) == [(CIDRS[0], "10.0.3.1")]
+    assert of(second) == [(CIDRS[0], "10.0.2.1")]
+    assert of(subnet(api, network, "fd00:1::/64", one)) == []
+    api("DELETE", f"/v2.0/subnets/{second['id']}")
+    assert of(first) == [("10.0.3.0/24", "10.0.1.1")]
+
+
+def test_routes_follow_the_gateway_and_leave_what_was_given(routes):
+    api, network, (one, two), of = routes
+    given = {"destination": "192.0.2.0/24", "nexthop": "10.0.1.9"}
+    first = subnet(api, network, CIDRS[0], one, host_routes=[given], allocation_pools=[])
+    wide = subnet(api, network, CIDRS[1], two, host_routes=[{"destination": "10.0.0.0/16", "nexthop": "10.0.2.1"}])
+    assert of(wide) == [("10.0.0.0/16", "10.0.2.1")]
+    path = f"/v2.0/subnets/{first['id']}"
+    changed = api("PUT", path, {"subnet": {"gateway_ip": "10.0.1.254"}}).body["subnet"]
+    assert changed["revision_number"] == 2
+    assert of(first) == [("192.0.2.0/24", "10.0.1.9"), (CIDRS[1], "10.0.1.254")]
+    api("PUT", path, {"subnet": {"host_routes": []}})
+    assert of(first) == [(CIDRS[1], "10.0.1.254")]
+    api("PUT", path, {"subnet": {"gateway_ip": None}})
+    assert of(first) == []
+
+
+def test_there_may_be_more_segments_than_routes_that_a_client_may_give(routes):
+    api, network, (one, two), of = routes
+    first = subnet(api, network, CIDRS[0], one)
+    for number in range(21):
+        subnet(api, network, f"10.1.{number}.0/24", two)
+    assert len(of(first)) == 21
+    assert api("PUT", f"/v2.0/subnets/{first['id']}", {"subnet": {"name": "x"}}).status == 200
+
+
+def test_subnets_on_no_segment_have_no_routes_of_ours(routes):
+    api, network, _, of = routes
+    found = [subnet(api, network, cidr) for cidr in CIDRS]
+    assert [of(made) for made in found] == [[], []]

@@ -215,7 +215,8 @@ def change(draft: Draft, key: str, values: dict[str, Any], revision: int | None 
     _require_gateway(changed, block)
     if changed.gateway_ip != subnet.gateway_ip:
         _require_gateway_unused(draft, subnet)
-    _require_servers_and_routes(changed, key)
+    if values.keys() & {"dns_nameservers", "host_routes"}:  # routes between segments may be more
+        _require_servers_and_routes(changed, key)
     routed.require_new_segment(draft, subnet, changed)
     if values.keys() & {"gateway_ip", "allocation_pools"}:
         _require_pools(changed, *_usable(block), changed.allocation_pools)
