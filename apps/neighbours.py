@@ -78,21 +78,26 @@ def local(net: Any, local: LocalPort) -> Iterable[Flow]:
     port, network = net.get(Port, local.port_id), net.get(Network, local.network_id)
     if port is None or network is None or not (port.admin_state_up and network.admin_state_up):
         return
-    own = dict.fromkeys(fixed.ip_address for fixed in port.fixed_ips)
+    own = list(dict.fromkeys(fixed.ip_address for fixed in port.fixed_ips))
     for address in own:
         holder = _holder(net, port.network_id, address)
         if holder is None or holder.port_id == port.id:
             yield _answer(network, port.mac_address, address, 0)
     blocks = AddressPairs.blocks(net, port.id)
-    for holder in net.find(Holder, "port_id", port.id) if blocks else ():
-        if _holder(net, port.network_id, holder.ip) == holder and holder.ip not in own:
-            yield from _answers(network, holder, 0)
-            own[holder.ip] = None
-    own.update((str(block.network_address), None) for _, block in blocks if block.num_addresses == 1)
-    for address in own:
+    held = _held(net, port, own) if blocks else []
+    for holder in held:
+        yield from _answers(network, holder, 0)
+    may = (str(block.network_address) for _, block in blocks if block.num_addresses == 1)
+    for address in dict.fromkeys((*own, *(holder.ip for holder in held), *may)):
         if version(address) == 4:
             probe: dict[Any, Any] = {NET: network.key, SRC: port.key, **_ASK, "arp_tpa": ip(address)}
             yield NEIGHBOURS.flow(110, probe, onward(NEIGHBOURS))
+
+
+def _held(net: Any, port: Port, own: list[str]) -> list[Holder]:
+    """What a port holds beside its own addresses."""
+    found = (holder for holder in net.find(Holder, "port_id", port.id) if holder.ip not in own)
+    return [holder for holder in found if _holder(net, port.network_id, holder.ip) is not None]
 
 
 def _holder(net: Any, network_id: str, address: str) -> Holder | None:
