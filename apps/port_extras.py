@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from controller.core.app import App
 from controller.core.model import Port
 from controller.core.plans.checks import one_of
-from controller.core.resource import Computed
-from controller.core.resources import read_only
 from controller.core.row import attr
 
 app = App("port_extras")
@@ -18,7 +14,6 @@ app.extension(
     "An administrator says whether what carries a port works.",
     "2017-01-24T10:00:00-00:00",
 )
-app.extension("ip_allocation", "IP Allocation", "How a port came by its addresses.", "2016-06-10T23:00:00-00:00")
 
 
 @app.row(key="port_id", extends=Port)
@@ -29,11 +24,3 @@ class DataPlane:
     data_plane_status: str | None = attr(
         default=None, post=False, check=one_of(None, "ACTIVE", "DOWN"), filter=False, quiet=True
     )
-
-
-def _allocation(net: Any, port: Port) -> str:
-    """A port gets its addresses when it is made, never later."""
-    return "immediate"
-
-
-app.extend(Port, [Computed("", read_only("ip_allocation"), _allocation)])

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Iterable
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
 
@@ -37,13 +38,13 @@ def pages() -> dict[str, str]:
         "cli.md": _command_line(),
         "pipeline.md": pipeline_reference(LAYOUT),
         "rest.md": _rest(apps),
-        "rows.md": _rows(),
+        "rows.md": _rows(apps),
         "neutron_differences.md": _differences(),
     }
 
 
-def _rows() -> str:
-    derived = {layer.row_type for layer in LAYERS}
+def _rows(apps: Iterable[app.App]) -> str:
+    derived = {layer.row_type for layer in (*LAYERS, *(layer for one in apps for layer in one.layers))}
     return row_reference(KINDS.values(), derived)
 
 

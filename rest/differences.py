@@ -5,6 +5,7 @@ takes and the other does not.  A test holds that there is no other difference, a
 """
 
 TYPE = "a value of another type is refused: neutron-lib checks no type here"
+NO_NUMBER = "true is no number"
 NO_EMPTY = "neither an empty text nor an empty object is a list"
 CHOICE = "null is a choice left to us; neutron-lib has it as a sentinel that no request can carry"
 BY_NAME = "finding ports by it costs nothing, and clients of old releases do so"
@@ -16,6 +17,10 @@ CHOSEN = {
     ("subnets", "allocation_pools", "value"): NO_EMPTY,
     ("subnets", "dns_nameservers", "value"): NO_EMPTY,
     ("subnets", "service_types", "value"): NO_EMPTY,
+    ("subnets", "segment_id", "put"): "subnet-segmentid-writable is always there with segment",
+    ("segments", "segmentation_id", "value"): NO_NUMBER,
+    ("network-segment-ranges", "minimum", "value"): NO_NUMBER,
+    ("network-segment-ranges", "maximum", "value"): NO_NUMBER,
     ("ports", "mac_address", "value"): "null asks for a new address; numbers are no addresses, as netaddr reads them",
     ("ports", "fixed_ips", "value"): "null leaves the choice to us; objects with unknown keys are refused",
     ("ports", "binding:vif_type", "filter"): BY_NAME,

@@ -33,7 +33,10 @@ EXTENSIONS = (
         "Ports are found by a part of their address.",
         "2017-11-28T09:00:00-00:00",
     ),
-    Extension("l2_adjacency", "L2 Adjacency", "A network is one broadcast domain.", "2016-04-12T16:00:00-00:00"),
+    Extension("ip_allocation", "IP Allocation", "How a port came by its addresses.", "2016-06-10T23:00:00-00:00"),
+    Extension(
+        "l2_adjacency", "L2 Adjacency", "Whether a network is one broadcast domain.", "2016-04-12T16:00:00-00:00"
+    ),
     Extension(
         "multi-provider",
         "Multi Provider Network",

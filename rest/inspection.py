@@ -27,6 +27,8 @@ def answer(context: Context, call: Call, parts: list[str]) -> Answer:
         raise errors.no_such_path()
     try:
         return Answer(200, json.dumps(_inspect(context.inspector, parts)))
+    except (KeyError, IndexError):  # ours, and no name that the caller had wrong
+        raise
     except LookupError as error:
         raise Refusal("NotFound", str(error.args[0] if error.args else error), 404) from error
 

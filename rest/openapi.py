@@ -9,7 +9,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from controller.core.plans import checks
 from controller.core.resource import CHANGE, CREATE, DELETE, Resource
 from controller.core.row import REQUIRED, SIDES, Attribute
-from rest import errors
+from rest import errors, quotas
 from rest.context import Answer, Call, Context
 from rest.query import CONTROLS
 
@@ -45,6 +45,8 @@ def document(context: Context) -> Schema:
     for resource in context.resources:
         schemas |= _schemas(resource)
         paths |= _paths(context, resource)
+    schemas["quota"] = quotas.schema(context)
+    paths |= _quota_paths()
     return {
         "openapi": "3.1.0",
         "info": {
@@ -220,15 +222,39 @@ def _body(schema: Schema) -> Schema:
     return {"required": True, "content": {"application/json": {"schema": schema}}}
 
 
+def _quota_paths() -> Schema:
+    """Limits are no rows of their own to clients: a project has them, whether any were set or not."""
+    one, many = _wrapped("quota", _reference("quota")), {"type": "array", "items": {"type": "object"}}
+    here = {"parameters": [_in_path("project_id")]}
+    member = "/quotas/{project_id}"
+    details = _wrapped("quota", {"type": "object"})
+    return {
+        "/quotas": {"get": _described("list_quotas", "quotas", "200", _wrapped("quotas", many))},
+        member: {
+            **here,
+            "get": _described("show_quota", "quotas", "200", one),
+            "put": _described("update_quota", "quotas", "200", one, requestBody=_body(one)),
+            "delete": _described("delete_quota", "quotas", "204", None),
+        },
+        f"{member}/default": {**here, "get": _described("show_default_quota", "quotas", "200", one)},
+        f"{member}/details": {**here, "get": _described("show_quota_details", "quotas", "200", details)},
+    }
+
+
 def _operation(resource: Resource, verb: str, status: str, schema: Schema | None, **more: Any) -> Schema:
+    named = resource.plural if verb == "list" else resource.name
+    return _described(f"{verb}_{named}", resource.plural, status, schema, **more)
+
+
+def _described(name: str, tag: str, status: str, schema: Schema | None, **more: Any) -> Schema:
     answered: Schema = {"description": "Done."}
     if schema is not None:
         answered["content"] = {"application/json": {"schema": schema}}
     refused = {"content": {"application/json": {"schema": _reference("NeutronError")}}}
     failures = {code: {"description": text, **refused} for code, text in ERRORS.items()}
     return {
-        "operationId": f"{verb}_{resource.plural if verb == 'list' else resource.name}",
-        "tags": [resource.plural],
+        "operationId": name,
+        "tags": [tag],
         "responses": {status: answered, **failures},
         **more,
     }

@@ -37,6 +37,11 @@ def answer(context: Context, call: Call, parts: list[str]) -> Answer:
     return handler(context, call, parts[0])
 
 
+def schema(context: Context) -> dict[str, Any]:
+    """The JSON Schema of a project's limits."""
+    return {"type": "object", "properties": dict.fromkeys(_counted(context), dict(LIMIT.schema))}
+
+
 def _only_get(call: Call, handler: Callable[[], Answer]) -> Answer:
     if call.method != "GET":
         raise errors.not_allowed(("GET",))

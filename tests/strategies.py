@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from controller.core.model import NETWORK_TYPES, LocalPort, Network, Port
 from controller.core.packet import arp_request, ethernet, neighbor_solicitation
 from controller.core.plan import Refusal
-from controller.core.plans import networks
+from controller.core.plans import networks, segments
+from controller.core.segments import segments_of
 from tests import secured
 from tests.world.hypervisor import Hypervisor
 from tests.world.world import APPLIED, LOST, MAPPINGS, UNACKNOWLEDGED, World, name_of
@@ -62,6 +63,8 @@ changed = st.one_of(
     _action("host_id", few, few),
     _action("delete_port", few),
     _action("delete_network", few),
+    _action("add_segment", few),
+    _action("delete_segment", few, few),
     _action("local_ip", few, st.integers(0, len(LOCAL_IPS) - 1)),
     _action("mapping", few, on),
     _action("send", few, few),
@@ -202,6 +205,21 @@ def _delete_network(world: World, number: int) -> None:
         world.write(networks.delete, network.id)
 
 
+def _add_segment(world: World, number: int) -> None:
+    """Flat on the physical network that hosts have with OTHER_MAPPINGS."""
+    network = pick(all_networks(world), number)
+    if network is not None:
+        values = {"network_id": network.id, "network_type": "flat", "physical_network": "physnet2"}
+        world.write(segments.create, values)
+
+
+def _delete_segment(world: World, number: int, other: int) -> None:
+    network = pick(all_networks(world), number)
+    segment = pick(segments_of(world.store.net, network.id), other) if network is not None else None
+    if segment is not None:
+        world.write(segments.delete, segment.id)
+
+
 def _describe(world: World, host: int, **values: Any) -> None:
     hypervisor = _host(world, host)
     if hypervisor.managed:
@@ -274,6 +292,8 @@ _ACTIONS: dict[str, Any] = {
     "host_id": lambda world, number, host: _change_port(world, number, host_id=_host(world, host).name),
     "delete_port": _delete_port,
     "delete_network": _delete_network,
+    "add_segment": _add_segment,
+    "delete_segment": _delete_segment,
     "local_ip": lambda world, host, ip: _describe(world, host, local_ip=LOCAL_IPS[ip]),
     "mapping": lambda world, host, usual: _describe(world, host, mappings=MAPPINGS if usual else OTHER_MAPPINGS),
     "send": _send,

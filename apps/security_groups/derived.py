@@ -187,11 +187,9 @@ def _member(net: Net, settings: Settings, port_id: str) -> Member | None:
     if port is None or membership is None or not membership.security_groups:
         return None
     prefixes = dict.fromkeys(str(ip_network(fixed.ip_address)) for fixed in port.fixed_ips)
-    pairs = net.get(AddressPairs, port_id)
-    for pair in pairs.allowed_address_pairs if pairs is not None else ():
-        network = ip_network(pair.ip_address, strict=False)
-        if network.prefixlen >= WIDEST[network.version]:
-            prefixes[str(network)] = None
+    for _, block in AddressPairs.blocks(net, port_id):
+        if block.prefixlen >= WIDEST[block.version]:
+            prefixes[str(block)] = None
     return Member(port_id, membership.security_groups, tuple(prefixes)) if prefixes else None
 
 

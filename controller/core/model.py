@@ -43,6 +43,9 @@ INT = "INT"
 ETH = "ETH"
 """Role of a provider bridge (`br-eth*`): it holds the NIC of a physical network."""
 
+IMMEDIATE, DEFERRED, NONE = "immediate", "deferred", "none"
+"""Values of `Port.ip_allocation`."""
+
 TUNNEL_TYPES = ("vxlan", "gre", "geneve")
 NETWORK_TYPES = ("local", "flat", "vlan", *TUNNEL_TYPES)
 
@@ -69,7 +72,11 @@ class Network:
 
 @row(
     key="id",
-    indexes=[index("network_id"), index("network_type", "physical_network", "segmentation_id")],
+    indexes=[
+        index("network_id"),
+        index("network_type", "physical_network"),
+        index("network_type", "physical_network", "segmentation_id"),
+    ],
     store=True,
 )
 class Segment:
@@ -79,19 +86,33 @@ class Segment:
     the order of `position`.
     """
 
-    id: str
-    network_id: str
-    network_type: str
-    physical_network: str | None = None
-    segmentation_id: int | None = None
+    id: str = attr(post=False, put=False)
+    network_id: str = attr(put=False, check="uuid", refers=Network, on_delete=PLANNED)
+    network_type: str = attr(put=False, check="segment_type")
+    physical_network: str | None = attr(default=None, put=False, initial=None, check="segment_physical_network")
+    segmentation_id: int | None = attr(default=None, put=False, initial=None, check="integer", filter=False)
     position: int = 0
+    name: str | None = attr(default=None, initial=None, check="name_or_null", quiet=True)
+    description: str = attr(default="", initial="", check="string", quiet=True)
+    created_at: str = attr(default="", post=False, put=False, quiet=True)
+    updated_at: str = attr(default="", post=False, put=False, quiet=True)
+    revision_number: int = attr(default=0, post=False, put=False, quiet=True)
 
 
-@row(key="id", indexes=[index("network_id"), index("project_id")], store=True)
+@row(
+    key="id",
+    indexes=[
+        index("network_id"),
+        index("project_id"),
+        index("segment_id", each=lambda subnet: [subnet.segment_id] if subnet.segment_id else []),
+    ],
+    store=True,
+)
 class Subnet:
     """A block of addresses of a network (IPv4 or IPv6).
 
-    `service_types` are the `device_owner`s of the ports that it is for (sorted; none: for all).
+    `service_types` are the `device_owner`s of the ports that it is for (sorted; none: for all).  One with a
+    `segment_id` is for hosts that reach that segment of the network, which is a routed one then (plans.routed).
     """
 
     id: str = attr(post=False, put=False)
@@ -109,6 +130,9 @@ class Subnet:
     ipv6_ra_mode: str | None = attr(default=None, put=False, initial=None, check="ipv6_mode")
     ipv6_address_mode: str | None = attr(default=None, put=False, initial=None, check="ipv6_mode")
     service_types: tuple[str, ...] = attr(default=(), initial=(), check="service_types", filter=False)
+    segment_id: str | None = attr(
+        default=None, initial=None, check="uuid_or_null", refers=Segment, on_delete=PLANNED, quiet=True
+    )
     created_at: str = attr(default="", post=False, put=False, quiet=True)
     updated_at: str = attr(default="", post=False, put=False, quiet=True)
     revision_number: int = attr(default=0, post=False, put=False, quiet=True)
@@ -119,6 +143,7 @@ class Subnet:
     key="id",
     indexes=[
         index("network_id"),
+        index("key"),
         index("network_id", "mac_address"),
         index("address", each=lambda port: ((port.network_id, ip.ip_address) for ip in port.fixed_ips)),
         index("subnet", each=lambda port: {ip.subnet_id for ip in port.fixed_ips}),
@@ -133,6 +158,7 @@ class Subnet:
 class Port:
     """A Neutron port: one VIF's place in a network.
 
+    `ip_allocation` is how it came by its addresses: IMMEDIATE, DEFERRED until it has a host, or NONE, as was asked for.
     `host_id`, `vnic_type` and `profile` (JSON text) are Neutron's binding.  `interface_name` is the profile's
     `interface` value: a VIF found by its OpenFlow port name on `host_id` where nothing else says who it is (Mininet).
     """
@@ -144,6 +170,7 @@ class Port:
     description: str = attr(default="", initial="", check="string", quiet=True)
     mac_address: str = attr(default="", initial=None, check="mac")
     fixed_ips: tuple[FixedIp, ...] = attr(default=(), initial=None, check="fixed_ips")
+    ip_allocation: str = attr(default=IMMEDIATE, post=False, put=False, check="string", quiet=True)
     device_id: str = attr(default="", initial="", check="string", quiet=True)
     device_owner: str = attr(default="", initial="", check="string", quiet=True)
     admin_state_up: bool = attr(default=True, initial=True, check="boolean")
@@ -339,7 +366,8 @@ class OfPort:
     indexes=[index("iface_id"), index("host"), index("host", "bridge")],
 )
 class Interface:
-    """An OVSDB Interface row of a host: `iface_id` is the port id that the VIF's owner wrote on it ('' if none)."""
+    """An OVSDB Interface row of a host: `iface_id` is the port id that the VIF's owner wrote on it ('' if none), `mtu`
+    the one that it has (0 where that is not known)."""
 
     host: str
     name: str
@@ -349,6 +377,7 @@ class Interface:
     mac: str = quiet(default="")
     error: str = quiet(default="")
     tag: int | None = quiet(default=None)
+    mtu: int = quiet(default=0)
 
 
 @row(
@@ -373,6 +402,19 @@ class WantedAddress:
     dpid: int
     network_id: str
     ip: str
+
+
+@row(key=("network_id", "ip"), indexes=[index("port_id")])
+class Holder:
+    """The port that holds an address which it is allowed beside its own: of those that are, the one that last said so.
+
+    It goes before the port that has the address as its own.
+    """
+
+    network_id: str
+    ip: str
+    port_id: str
+    mac: str
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ One line per event, an empty line after each step.  The first lines are the rows
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TextIO
@@ -72,6 +73,15 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _inside_rows(name: str) -> type:
+    """A value that an app's rows hold: it is declared beside them.  Raises KeyError."""
+    for kind in KINDS.values():
+        found = getattr(sys.modules[kind.__module__], name, None)
+        if isinstance(found, type) and hasattr(found, "_fields"):
+            return found
+    raise KeyError(name)
+
+
 def _value(plain: Any) -> Any:
     if isinstance(plain, list):
         return tuple(_value(item) for item in plain)
@@ -80,5 +90,5 @@ def _value(plain: Any) -> Any:
     name = plain[""]
     if name == "bytes":
         return bytes.fromhex(plain["hex"])
-    cls = _NAMED.get(name) or KINDS[name]
+    cls = _NAMED.get(name) or KINDS.get(name) or _inside_rows(name)
     return cls(**{key: _value(item) for key, item in plain.items() if key})

@@ -135,6 +135,11 @@ def _network_status(net: Net, network: Network) -> str:
     return "ERROR" if net.get(Fault, ("Network", network.id)) else "ACTIVE"
 
 
+def _is_one_domain(net: Net, network: Network) -> bool:
+    """Whether its hosts meet without a router: subnets on segments are joined by one."""
+    return all(subnet.segment_id is None for subnet in net.find(Subnet, "network_id", network.id))
+
+
 def _subnets(net: Net, network: Network) -> list[str]:
     return [subnet.id for subnet in net.find(Subnet, "network_id", network.id)]
 
@@ -152,7 +157,7 @@ _NETWORK = (
         sharing.open_to_routers,
     ),
     Computed("segments", Attribute("segments", put=False, check="segments", filter=False), _segments),
-    Computed("", read_only("l2_adjacency", "boolean", filter=False), lambda net, network: True),
+    Computed("", read_only("l2_adjacency", "boolean", filter=False), _is_one_domain),
 )
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -178,8 +183,6 @@ _SUBNET = (
         Attribute("router:external", post=False, put=False, default=False, check="boolean"),
         lambda net, subnet: sharing.external(net, subnet.network_id),
     ),
-    # Networks have one segment, which all of their subnets are on.
-    Computed("", Attribute("segment_id", put=False, check="nothing"), lambda net, subnet: None),
 )
 
 # ---------------------------------------------------------------------------------------------------------------------

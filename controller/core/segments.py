@@ -20,6 +20,11 @@ def carries(host: Host, segment: Segment) -> bool:
     return segment.network_type == "local" or segment.physical_network in dict(host.bridge_mappings)
 
 
+def reached(net: Any, host: Host, network_id: str) -> list[Segment]:
+    """Those of the network's segments that the host can carry, in the order in which it chooses."""
+    return [segment for segment in segments_of(net, network_id) if carries(host, segment)]
+
+
 def reaches(net: Any, host: Host, network_id: str) -> bool:
     """Whether the host has a way to the network: any of its segments is one that the host can carry."""
     return any(carries(host, segment) for segment in segments_of(net, network_id))

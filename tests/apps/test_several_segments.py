@@ -8,7 +8,7 @@ import pytest
 
 from controller.core.model import Segment
 from controller.core.packet import BROADCAST, ethernet
-from controller.core.plans import networks
+from controller.core.plans import networks, segments
 from controller.core.plans.checks import Carrier
 from tests.apps.setup import MAC1, MAC2, MAC3, flows
 from tests.rest.api import SETTINGS as API_SETTINGS
@@ -72,6 +72,36 @@ def test_a_host_that_loses_its_way_uses_the_next(cloud):
     world.settle()
     assert "dl_vlan=200 " in flows(world, both, "provider.inward")[0]
     assert world.places(world.send(ports[0], ethernet(MAC1, BROADCAST), punt=False)) == [ports[3].id]
+
+
+def test_a_host_is_reached_by_the_segment_that_is_added_for_it():
+    world = World(replace(SETTINGS, vlan_ranges=RANGES, bridge_mappings=()))
+    hosts = [world.host(mappings=mappings) for mappings in ((P1,), (P2,), (P2,))]
+    world.settle()
+    network = world.network("vlan")
+    ports = [world.port(network, mac_address=mac) for mac in (MAC1, MAC2, MAC3)]
+    for port, host in zip(ports, hosts, strict=True):
+        world.plug(port, host)
+    world.settle()
+    assert flows(world, hosts[1], "provider.inward") == []
+    assert world.places(world.send(ports[1], ethernet(MAC2, BROADCAST), punt=False)) == []
+    values = {"network_id": network.id, "network_type": "vlan", "physical_network": "physnet2"}
+    added = world.write(segments.create, values)
+    world.settle()
+    assert "dl_vlan=200 " in flows(world, hosts[1], "provider.inward")[0]
+    assert "dl_vlan=100 " in flows(world, hosts[0], "provider.inward")[0]
+    assert world.places(world.send(ports[1], ethernet(MAC2, BROADCAST), punt=False)) == [ports[2].id]
+    rendered = world.machine.engine.renders
+    world.write(segments.change, added.id, {"name": "second", "description": "the other room"})
+    world.settle()
+    assert world.machine.engine.renders == rendered
+    for port, host in zip(ports[1:], hosts[1:], strict=True):
+        world.unplug(port, host)
+    world.settle()
+    world.write(segments.delete, added.id)
+    world.settle()
+    assert "dl_vlan=100 " in flows(world, hosts[0], "provider.inward")[0]
+    assert not flows(world, hosts[1], "provider.inward")
 
 
 # -- over REST --------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, MetaData, create_engine, inspect, text
 
 from apps.port_security import PortSecurity
-from controller.core.model import LocalVlan, Network, Port
+from controller.core.model import LocalVlan, Network, Port, Segment
 from controller.core.row import KINDS, row
 from controller.core.settings import Settings
 from controller.io.store import Schema, Store, StoreError, engines, schema
@@ -189,6 +189,19 @@ def test_a_new_column_has_its_value_in_old_rows(url: str, database: Schema, engi
                 connection.execute(text("INSERT INTO colour VALUES ('b', 'blue')"))
             database.downgrade(HEAD)
             assert "colour" not in tables_of(engine)
+
+
+def test_a_segment_of_the_first_schema_is_as_old_as_its_network(url: str, database: Schema, engine: Engine) -> None:
+    store = Store(url, Settings())
+    store.execute(
+        put(Network("n", created_at="then"), Segment("s", "n", "vxlan"), Segment("t", "gone", "gre")), who="t"
+    )
+    store.close()
+    database.downgrade("0001")
+    assert "created_at" not in columns_of(engine)["segment"]
+    database.upgrade()
+    times = {key: (row["created_at"], row["updated_at"]) for key, row in stored(engine)["segment"].items()}
+    assert times == {("s",): ("then", "then"), ("t",): ("", "")}
 
 
 def test_a_downgrade_drops_our_tables_that_no_older_revision_makes(

@@ -6,6 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from controller.core.model import TUNNEL_TYPES, Host, LocalPort, Network, Port, Segment, Uplink
+from controller.core.net import Net
 from controller.core.packet import (
     BROADCAST,
     arp_reply,
@@ -16,6 +17,7 @@ from controller.core.packet import (
     neighbor_advertisement,
     neighbor_solicitation,
 )
+from controller.core.segments import segments_of
 from controller.core.settings import Settings
 from tests import strategies as s
 from tests.world.world import SETTINGS, World
@@ -76,13 +78,20 @@ def joined(world: World, one: Port, other: Port) -> bool:
         return False
     if here.host == there.host:
         return True
-    segment = net.find(Segment, "network_id", one.network_id)[0]
+    segment, *more = segments_of(net, one.network_id)
     if segment.network_type in ("flat", "vlan"):
-        return all(net.get(Uplink, (at.dpid, segment.physical_network)) is not None for at in (here, there))
+        wire = used(net, here, [segment, *more])
+        return wire is not None and wire == used(net, there, [segment, *more])
     if segment.network_type in TUNNEL_TYPES:
         ips = [net.get(Host, at.host).local_ip for at in (here, there)]
         return (":" in ips[0]) == (":" in ips[1])
     return False
+
+
+def used(net: Net, at: LocalPort, segments: list[Segment]) -> Segment | None:
+    """The segment that a host uses: the first that it has a bridge for."""
+    found = (segment for segment in segments if net.get(Uplink, (at.dpid, segment.physical_network)) is not None)
+    return next(found, None)
 
 
 def members(world: World, port: Port) -> list[str]:

@@ -126,7 +126,7 @@ def test_no_drawn_request_is_a_server_error(operation, mode):
         who=st.sampled_from(WHOS),
     )
     @hypothesis.settings(
-        max_examples=25,
+        max_examples=hypothesis.settings.default.max_examples // 10,
         deadline=None,
         database=None,
         derandomize=True,

@@ -54,7 +54,8 @@ class Store:
 
     def rows(self) -> list[Any]:
         """Every stored row: what a controller starts with."""
-        return [row for row_type in STORED for row in self.net.all(row_type)]
+        kinds = dict.fromkeys((*STORED, *(kind for kind in KINDS.values() if kind.ROW.store)))
+        return [row for row_type in kinds for row in self.net.all(row_type)]
 
     def _new_id(self) -> str:
         self._ids += 1

@@ -257,7 +257,7 @@ class World:
     def _bundle(self, mods: fx.FlowMods) -> None:
         self.mods.append(mods)
         bridge = self.bridge(mods.dpid)
-        if mods.dpid not in self._connected:
+        if mods.dpid not in self._connected or self._is_cut(mods.dpid):
             return
         mods = self._without_meters(mods)
         if refused := [(flow, reason) for flow in mods.add if (reason := self._refusal(flow))]:
@@ -277,6 +277,10 @@ class World:
             (self.events if outcome == APPLIED else self.held).append(done)
         else:
             self.bounce(bridge)
+
+    def _is_cut(self, dpid: int) -> bool:
+        """Whether the connection has gone that the machine believes in: what it sends meets the end of that one."""
+        return any(isinstance(event, e.SwitchDown) and event.dpid == dpid for event in self.events)
 
     def _without_meters(self, mods: fx.FlowMods) -> fx.FlowMods:
         """Meters go ahead of the bundle: a datapath that has none refuses each by itself."""

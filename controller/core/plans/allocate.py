@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
+from controller.core import segment_ranges
 from controller.core.model import TUNNEL_TYPES, Port, Segment, Sequence, Subnet
 from controller.core.plan import Draft
 from controller.core.plans import refusals
+from controller.core.segment_ranges import NetworkSegmentRange
 
 Ranges = Iterable[tuple[int, int]]
 
@@ -64,34 +67,47 @@ def segment_free(draft: Draft, network_type: str, physical_network: str | None, 
     )
 
 
-def vlan(draft: Draft, physical_network: str, ranges: Ranges) -> int | None:
-    """A free VLAN of a physical network, or None."""
-    return first_free(
-        draft,
-        f"provider vlan {physical_network}",
-        ranges,
-        lambda vid: segment_free(draft, "vlan", physical_network, vid),
-    )
+def vlan(draft: Draft, project_id: str, physical_networks: Iterable[str]) -> tuple[str, int] | None:
+    """(physical network, VLAN) of a free VLAN for a project, or None: one of its own ranges first."""
+    among = tuple(physical_networks)
+    for one in segment_ranges.own(draft, project_id, "vlan"):
+        if one.physical_network in among and (vid := _of_range(draft, one)) is not None:
+            return one.physical_network, vid
+    for physical_network in among:
+        ranges = segment_ranges.common(draft, draft.settings, "vlan", physical_network)
+        name = f"provider vlan {physical_network}"
+        vid = first_free(draft, name, ranges, partial(segment_free, draft, "vlan", physical_network))
+        if vid is not None:
+            return physical_network, vid
+    return None
 
 
-def tunnel_id(draft: Draft, network_type: str) -> int | None:
-    """A free id of a tunnel type from the configured ranges, or None."""
-    ranges = draft.settings.tunnel_id_ranges
-    return first_free(draft, network_type, ranges, lambda number: segment_free(draft, network_type, None, number))
+def tunnel_id(draft: Draft, project_id: str, network_type: str) -> int | None:
+    """A free id of a tunnel type for a project, or None: one of its own ranges first."""
+    for one in segment_ranges.own(draft, project_id, network_type):
+        if (number := _of_range(draft, one)) is not None:
+            return number
+    ranges = segment_ranges.common(draft, draft.settings, network_type, None)
+    return first_free(draft, network_type, ranges, partial(segment_free, draft, network_type, None))
 
 
-def tenant_segment(draft: Draft) -> tuple[str, str | None, int | None]:
-    """(type, physical network, segmentation id) of a network whose maker left that to us.  503 when nothing is left."""
+def _of_range(draft: Draft, one: NetworkSegmentRange) -> int | None:
+    free = partial(segment_free, draft, one.network_type, one.physical_network)
+    return first_free(draft, one.sequence, [(one.minimum, one.maximum)], free)
+
+
+def tenant_segment(draft: Draft, project_id: str) -> tuple[str, str | None, int | None]:
+    """(type, physical network, segmentation id) of a network of a project whose maker left that to us.  503 when
+    nothing is left."""
     for network_type in draft.settings.tenant_network_types:
         if network_type == "local":
             return "local", None, None
         if network_type == "vlan":
-            for physical_network, ranges in draft.settings.vlan_ranges:
-                vid = vlan(draft, physical_network, ranges)
-                if vid is not None:
-                    return "vlan", physical_network, vid
+            found = vlan(draft, project_id, segment_ranges.physical_networks(draft, draft.settings))
+            if found is not None:
+                return "vlan", *found
         if network_type in TUNNEL_TYPES:
-            number = tunnel_id(draft, network_type)
+            number = tunnel_id(draft, project_id, network_type)
             if number is not None:
                 return network_type, None, number
     raise refusals.no_network_available()

@@ -164,6 +164,10 @@ def string_or_null(value: Any) -> str:
     return "" if value is None else string(value)
 
 
+def name_or_null(value: Any) -> str | None:
+    return None if value is None else string(value)
+
+
 def boolean(value: Any) -> bool:
     """JSON's true and false, and the words and numbers that Neutron takes for them."""
     word = str(value).strip().lower()
@@ -179,12 +183,6 @@ def integer(value: Any) -> int:
     if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,18}", value.strip()):
         return int(value)
     raise invalid_input(f"'{printable(value)}' is not an integer")
-
-
-def nothing(value: Any) -> None:
-    """null: what a value would ask for is not there."""
-    if value is not None:
-        raise Invalid(f"'{printable(value)}' is not supported, it may be null only")
 
 
 def non_negative(value: Any) -> int:
@@ -450,6 +448,7 @@ CHECKS: dict[str, Check] = {
     "any": Check(anything),
     "string": Check(string, _STRING),
     "string_or_null": Check(string_or_null, _null(_STRING)),
+    "name_or_null": Check(name_or_null, _null(_STRING)),
     "boolean": Check(boolean, _BOOLEAN, boolean),
     "mtu": Check(non_negative, {**_INTEGER, "minimum": 0}, integer),
     "integer": Check(integer, _INTEGER, integer),
@@ -472,6 +471,8 @@ CHECKS: dict[str, Check] = {
     "network_type": Check(network_type, {"enum": [*NETWORK_TYPES, None]}),
     "physical_network": Check(physical_network, _null(_STRING)),
     "segmentation_id": Check(segmentation_id, _null(_INTEGER), integer),
+    "segment_type": text(32),
+    "segment_physical_network": text(64),
     "segments": Check(
         segments,
         _list_of(
@@ -485,7 +486,6 @@ CHECKS: dict[str, Check] = {
         ),
     ),
     "never": Check(never, _BOOLEAN, boolean),
-    "nothing": Check(nothing, {"type": "null"}),
     "non_negative": Check(non_negative, {**_INTEGER, "minimum": 0}, integer),
     "service_types": Check(service_types, _list_of(_STRING)),
 }

@@ -17,6 +17,9 @@ ROUTER_OWNERS = (*ROUTER_INTERFACE_OWNERS, GATEWAY_OWNER)
 
 DHCP_OWNER = "network:dhcp"
 
+ROUTED_OWNER = "network:routed"
+"""Who has addresses that are routed to wherever they are used."""
+
 AUTO_DELETE_OWNERS = (DHCP_OWNER, "network:distributed", "network:floatingip_agent_gateway")
 """Owners of ports that go with their network or subnet instead of keeping it."""
 

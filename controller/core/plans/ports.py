@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
-from controller.core.model import Binding, Fault, FixedIp, Network, Port, Subnet
+from controller.core.model import DEFERRED, IMMEDIATE, NONE, Binding, Fault, FixedIp, Network, Port, Subnet
 from controller.core.plan import Draft
-from controller.core.plans import allocate, refusals
+from controller.core.plans import allocate, refusals, routed
 from controller.core.plans.checks import Wanted
 from controller.core.plans.owners import ROUTER_OWNERS
 from controller.core.plans.refusals import invalid_input
@@ -21,7 +21,7 @@ def create(draft: Draft, values: dict[str, Any]) -> Port:
 
     `values`: fields of Port, where `mac_address` left out or None is chosen, and `fixed_ips` is a tuple of Wanted:
     left out or None means an address of one IPv4 and one IPv6 subnet, () means none.  Subnets where hosts make their
-    own addresses always give theirs (Neutron's rule).
+    own addresses always give theirs (Neutron's rule).  On a routed network a port gets them when it has a host.
     """
     values = dict(values)
     network = existing(draft, Network, values["network_id"])
@@ -30,23 +30,37 @@ def create(draft: Draft, values: dict[str, Any]) -> Port:
         mac = allocate.mac(draft, network.id)
     elif not allocate.mac_free(draft, network.id, mac):
         raise refusals.mac_in_use(network.id, mac)
-    owner = values.get("device_owner", "")
-    addresses = _addresses(draft, network.id, mac, owner, values.pop("fixed_ips", None), ())
+    place = Place(network.id, mac, values.get("device_owner", ""), values.get("host_id", ""))
+    values["fixed_ips"], values["ip_allocation"] = _addresses(draft, place, values.get("fixed_ips"), ())
     values["interface_name"] = _interface_name(values.get("profile", "{}"))
     port_id, key = draft.new_id(), allocate.next_key(draft, "port key")
     stamps: dict[str, Any] = {"created_at": draft.now, "updated_at": draft.now}
-    return draft.put(Port(id=port_id, key=key, mac_address=mac, fixed_ips=addresses, **values, **stamps))
+    return draft.put(Port(id=port_id, key=key, mac_address=mac, **values, **stamps))
 
 
 def _interface_name(profile: str) -> str:
     return json.loads(profile).get("interface", "")  # type: ignore[no-any-return]
 
 
+class Place(NamedTuple):
+    """What a port's addresses depend on, besides those that it asks for."""
+
+    network_id: str
+    mac: str
+    owner: str
+    host_id: str
+
+
 def _addresses(
-    draft: Draft, network_id: str, mac: str, owner: str, wanted: tuple[Wanted, ...] | None, held: tuple[FixedIp, ...]
-) -> tuple[FixedIp, ...]:
-    """The addresses of a port that asks for `wanted` and has `held`; what it may keep, it keeps."""
-    here = _subnets(draft, network_id, owner)
+    draft: Draft, place: Place, wanted: tuple[Wanted, ...] | None, held: tuple[FixedIp, ...]
+) -> tuple[tuple[FixedIp, ...], str]:
+    """The addresses of a port that asks for `wanted` and has `held`, and how it came by them (Port.ip_allocation).
+    What it may keep, it keeps."""
+    network_id, mac, owner, host_id = place
+    known = _subnets(draft, network_id, owner)
+    here = routed.usable(draft, network_id, known, host_id, held if wanted == () else wanted or ())
+    if wanted is None and known and not here:
+        return (), DEFERRED
     self_made = [subnet for subnet in here if is_auto_address(subnet) and owner not in ROUTER_OWNERS]
     automatic = {subnet.id: allocate.eui64(subnet.cidr, mac) for subnet in self_made}
     if wanted is None:
@@ -58,7 +72,7 @@ def _addresses(
         if ip not in found:
             _require_free(draft, network_id, ip, held)
             found.append(ip)
-    return tuple(found)
+    return tuple(found), NONE if wanted == () else IMMEDIATE
 
 
 def _subnets(draft: Draft, network_id: str, owner: str) -> list[Subnet]:
@@ -167,8 +181,9 @@ def change(draft: Draft, key: str, values: dict[str, Any], revision: int | None 
         values["mac_address"] = _new_mac(draft, port, values["mac_address"])
     if "profile" in values:
         values["interface_name"] = _interface_name(values["profile"])
-    if values.keys() & {"mac_address", "fixed_ips"}:
-        values["fixed_ips"] = _changed_addresses(draft, port, values)
+    values |= _changed_addresses(draft, port, values)
+    if values.get("host_id", port.host_id) not in ("", port.host_id):
+        routed.require_compatible(draft, port, values["host_id"], values.get("fixed_ips", port.fixed_ips))
     return update(draft, port, values)  # type: ignore[no-any-return]
 
 
@@ -180,13 +195,27 @@ def _new_mac(draft: Draft, port: Port, asked: str | None) -> str:
     return asked
 
 
-def _changed_addresses(draft: Draft, port: Port, values: dict[str, Any]) -> tuple[FixedIp, ...]:
+def _changed_addresses(draft: Draft, port: Port, values: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a port's addresses, where an update changes them: it asks for others, or for another MAC, or gives
+    the port that waits for a host one."""
     mac, owner = values.get("mac_address", port.mac_address), values.get("device_owner", port.device_owner)
-    wanted = values.get("fixed_ips", ())
-    if "fixed_ips" not in values:
-        made = {s.id for s in draft.find(Subnet, "network_id", port.network_id) if is_auto_address(s)}
-        wanted = tuple(Wanted(*ip) for ip in port.fixed_ips if ip.subnet_id not in made or owner in ROUTER_OWNERS)
-    return _addresses(draft, port.network_id, mac, owner, wanted, port.fixed_ips)
+    place = Place(port.network_id, mac, owner, values.get("host_id", port.host_id))
+    if "fixed_ips" in values:
+        found, allocation = _addresses(draft, place, values["fixed_ips"], port.fixed_ips)
+    elif port.ip_allocation == DEFERRED and place.host_id:
+        found, allocation = _addresses(draft, place, None, ())
+    elif "mac_address" in values and port.ip_allocation != DEFERRED:
+        found, _ = _addresses(draft, place, _kept(draft, port, owner), port.fixed_ips)
+        allocation = port.ip_allocation
+    else:
+        return {}
+    return {"fixed_ips": found, "ip_allocation": allocation}
+
+
+def _kept(draft: Draft, port: Port, owner: str) -> tuple[Wanted, ...]:
+    """The addresses that a port keeps when its MAC changes."""
+    made = {s.id for s in draft.find(Subnet, "network_id", port.network_id) if is_auto_address(s)}
+    return tuple(Wanted(*ip) for ip in port.fixed_ips if ip.subnet_id not in made or owner in ROUTER_OWNERS)
 
 
 def delete(draft: Draft, key: str, revision: int | None = None) -> None:

@@ -147,6 +147,10 @@ def segment_twice() -> Refusal:
     return Refusal("SegmentsContainDuplicateEntry", "Duplicate segment entry in request.", 400)
 
 
+def segment_in_use(segment_id: str, reason: str) -> Refusal:
+    return Refusal("SegmentInUse", f"Segment '{segment_id}' cannot be deleted: {reason}.", 409)
+
+
 def too_many_nameservers(subnet: str, most: int) -> Refusal:
     text = f"Unable to complete operation for {subnet}. The number of DNS nameservers exceeds the limit {most}."
     return Refusal("DNSNameServersExhausted", text, 400)

@@ -127,7 +127,8 @@ def users(draft: Draft, row: Any) -> Iterable[str]:
     assert draft.resources is not None
     found: set[str] = set()
     for reference in draft.resources.references_to(type(row)):
-        found.update(one.project_id for one in draft.find(reference.resource.row_type, reference.by, row.id))
+        referring = draft.find(reference.resource.row_type, reference.by, row.id)
+        found.update(getattr(one, "project_id", "") for one in referring)  # a segment, say, is no project's
     return found
 
 

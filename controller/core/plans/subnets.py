@@ -8,7 +8,7 @@ from typing import Any
 
 from controller.core.model import FixedIp, Network, Pool, Port, Sequence, Subnet
 from controller.core.plan import Draft
-from controller.core.plans import allocate, refusals
+from controller.core.plans import allocate, refusals, routed
 from controller.core.plans.owners import AUTO_DELETE_OWNERS, DHCP_OWNER, ROUTER_INTERFACE_OWNERS, ROUTER_OWNERS
 from controller.core.plans.refusals import invalid_input
 from controller.core.plans.revision import existing, update
@@ -65,6 +65,7 @@ def create(draft: Draft, values: dict[str, Any]) -> Subnet:
     _require_servers_and_routes(subnet, "new subnet")
     require_mtu(network.id, network.mtu, subnet.ip_version)
     _require_no_overlap(draft, subnet, block)
+    routed.require_segment(draft, subnet)
     pools = values.get("allocation_pools")
     subnet = draft.put(replace(subnet, allocation_pools=_pools(subnet, block, pools)))
     if is_auto_address(subnet):
@@ -75,6 +76,8 @@ def create(draft: Draft, values: dict[str, Any]) -> Subnet:
 def _give_automatic_addresses(draft: Draft, subnet: Subnet) -> None:
     for port in draft.find(Port, "network_id", subnet.network_id):
         if port.device_owner in ROUTER_OWNERS or not is_for(subnet, port.device_owner):
+            continue
+        if not routed.is_where(draft, port, subnet):
             continue
         address = allocate.eui64(subnet.cidr, port.mac_address)
         if allocate.address_free(draft, subnet.network_id, address):
@@ -212,7 +215,9 @@ def change(draft: Draft, key: str, values: dict[str, Any], revision: int | None 
     _require_gateway(changed, block)
     if changed.gateway_ip != subnet.gateway_ip:
         _require_gateway_unused(draft, subnet)
-    _require_servers_and_routes(changed, key)
+    if values.keys() & {"dns_nameservers", "host_routes"}:  # routes between segments may be more
+        _require_servers_and_routes(changed, key)
+    routed.require_new_segment(draft, subnet, changed)
     if values.keys() & {"gateway_ip", "allocation_pools"}:
         _require_pools(changed, *_usable(block), changed.allocation_pools)
     return update(draft, subnet, values)  # type: ignore[no-any-return]
@@ -220,11 +225,13 @@ def change(draft: Draft, key: str, values: dict[str, Any], revision: int | None 
 
 def delete(draft: Draft, key: str, revision: int | None = None) -> None:
     """Remove a subnet.  Refuses with SubnetInUse while ports have addresses of it; those that hosts make for themselves
-    are taken from their ports instead (but a router's never)."""
+    are taken from their ports instead (but a router's never, nor on a routed network the only ones)."""
     subnet = existing(draft, Subnet, key, revision)
     holders = draft.find(Port, "subnet", key)
     for port in holders:
         automatic = is_auto_address(subnet) and port.device_owner not in ROUTER_OWNERS
+        if subnet.segment_id is not None and all(ip.subnet_id == key for ip in port.fixed_ips):
+            automatic = False
         if not automatic and port.device_owner not in AUTO_DELETE_OWNERS:
             raise refusals.subnet_in_use(key)
     for port in holders:

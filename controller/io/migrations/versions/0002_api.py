@@ -87,6 +87,12 @@ TABLES: dict[str, tuple[Columns, Columns, tuple[str, ...]]] = {
         ("default_quota", "address_scope_id"),
     ),
     "pool_part": ({"subnet_id": KEY}, {"subnetpool_id": TEXT}, ("subnetpool_id",)),
+    "network_segment_range": (
+        {"id": KEY},
+        {**LABELS, **STAMPS, "tags": TEXT, "default": FLAG, "shared": FLAG, "network_type": TEXT}
+        | {"physical_network": TEXT, "minimum": NUMBER, "maximum": NUMBER},
+        ("physical_network",),
+    ),
     "dhcp_options": ({"port_id": KEY}, {"extra_dhcp_opts": TEXT}, ()),
     "network_dns": ({"network_id": KEY}, {"dns_domain": TEXT}, ()),
     "port_dns": ({"port_id": KEY}, {"dns_name": TEXT, "dns_domain": TEXT}, ()),
@@ -106,13 +112,28 @@ TABLES: dict[str, tuple[Columns, Columns, tuple[str, ...]]] = {
 ADDED = (
     ("host", "zone", TEXT, ""),
     ("network", "tags", TEXT, "[]"),
+    ("port", "ip_allocation", TEXT, "immediate"),
     ("port", "tags", TEXT, "[]"),
+    ("segment", "created_at", TEXT, ""),
+    ("segment", "description", TEXT, ""),
+    ("segment", "name", TEXT, None),
     ("segment", "position", NUMBER, 0),
+    ("segment", "revision_number", NUMBER, 0),
+    ("segment", "updated_at", TEXT, ""),
+    ("subnet", "segment_id", TEXT, None),
     ("subnet", "service_types", TEXT, "[]"),
     ("subnet", "tags", TEXT, "[]"),
 )
 
-NETWORK = sa.table("network", sa.column("id", KEY), sa.column("project_id", TEXT), sa.column("shared", FLAG))
+NETWORK = sa.table(
+    "network",
+    *(sa.column("id", KEY), sa.column("project_id", TEXT), sa.column("shared", FLAG), sa.column("created_at", TEXT)),
+)
+SEGMENT = sa.table("segment", *(sa.column(name, TEXT) for name in ("network_id", "created_at", "updated_at")))
+MADE = sa.func.coalesce(
+    sa.select(NETWORK.c.created_at).where(NETWORK.c.id == SEGMENT.c.network_id).scalar_subquery(), ""
+)
+"""When a segment was made: with its network."""
 POLICY = sa.table(
     "rbac_policy",
     *(sa.column(name, kind) for name, kind in {**TABLES["rbac_policy"][0], **TABLES["rbac_policy"][1]}.items()),
@@ -130,7 +151,8 @@ def upgrade() -> None:
     for name, (key, rest, nullable) in TABLES.items():
         create(name, key, rest, nullable=nullable)
     for table, name, kind, value in ADDED:
-        add_column(table, name, kind, value)
+        add_column(table, name, kind, value, nullable=value is None)
+    op.execute(sa.update(SEGMENT).values(created_at=MADE, updated_at=MADE).where(SEGMENT.c.created_at == ""))
     shared = op.get_bind().execute(sa.select(NETWORK.c.id, NETWORK.c.project_id).where(NETWORK.c.shared)).all()
     policies = [{"id": str(uuid.uuid4()), "project_id": owner, "object_id": key, **WITH_ALL} for key, owner in shared]
     if policies:
