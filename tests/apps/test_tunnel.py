@@ -33,7 +33,7 @@ def test_the_flows_of_a_tunnel_network(type, code):
     world, port = cloud.world, ofport(cloud.here, f"pb-{type}")
     assert flows(world, cloud.here, "tunnel.inward") == [
         f"table=tunnel_in, priority=100,in_port={port},tun_id=0x2bc "
-        "actions=load:0x1->NXM_NX_REG0[],load:0x1->NXM_NX_REG4[0],goto_table:neighbours"
+        "actions=load:0x1->NXM_NX_REG0[],load:0x1->NXM_NX_REG4[0],goto_table:mac_guard"
     ]
     visit = "load:0x1->NXM_NX_REG2[16..31],resubmit(,tunnel_out),load:0x0->NXM_NX_REG2[16..31]"
     assert flows(world, cloud.here, "tunnel.replicate") == [
