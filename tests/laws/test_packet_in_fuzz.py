@@ -18,11 +18,15 @@ from controller.core.packet import arp_request, ethernet, neighbor_solicitation
 from tests.apps import dhcp6_client as six
 from tests.apps.dhcp_client import DISCOVER, frame, message
 from tests.apps.setup import MAC1, MAC2, Small, small
+from tests.apps.test_address_holders import allow
+from tests.apps.test_router_advertisements import solicitation
 from tests.world.frames import encode
 from tests.world.world import APPS
 
 HANDLERS = {key: handler for app in APPS for key, handler in app.packet_handlers.items()}
 NONCE = 7
+ANOTHER = "10.0.0.100"
+"""An address that a port may have beside its own."""
 EXTENSIONS = (0, 43, 44, 50, 51, 60, 135, 139, 140)
 """IPv6 extension headers (IANA): hop-by-hop, routing, fragment, ESP, AH, destination, mobility, HIP, shim6."""
 
@@ -31,6 +35,9 @@ EXTENSIONS = (0, 43, 44, 50, 51, 60, 135, 139, 140)
 def cloud() -> Small:
     """A small cloud with a probe under way, which no test here changes."""
     made = small(cidrs=("10.0.0.0/24", "fd00::/64"))
+    slaac = {"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}
+    made.world.subnet(made.network, "fd01::/64", gateway_ip="fd01::1", **slaac)
+    allow(made.world, made.one, ANOTHER)
     made.world.machine.net.apply(Change(None, Probe(NONCE, made.one.id, made.two.id)))
     return made
 
@@ -46,6 +53,8 @@ def whole() -> tuple[bytes, ...]:
         encode(ethernet(MAC1, MAC2)),
         frame(MAC1, *message(DISCOVER)),
         six.frame(MAC1, six.SOLICIT, six.ME, six.ia()),
+        solicitation(),
+        encode(arp_request(MAC1, ANOTHER, ANOTHER)),
         probe.frame(mac(MAC1), mac(MAC2), NONCE),
     )
 

@@ -43,7 +43,7 @@ def test_what_a_protected_port_must_not_send_is_counted(cloud: Cloud) -> None:
     assert spoofed(cloud)[free["id"]] is None
     head, *rows = cloud.controller.patchbay("ports").stdout.splitlines()
     row = next(row for row in rows if port["id"] in row)
-    assert row[head.index("SPOOFED") :].split() == ["3"]
+    assert row[head.index("SPOOFED") :].split()[0] == "3"
 
 
 def spoofed(cloud: Cloud) -> dict[str, int | None]:
