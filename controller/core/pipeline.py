@@ -90,6 +90,8 @@ ZONE = field("ZONE", 6, 0, 16, (TRACK, INGRESS_ACL), "the port that is protected
 WAY = field("WAY", 6, 16, 2, (TRACK, INGRESS_ACL), "which rules are for the packet (WAYS)")
 VERDICT = field("VERDICT", 6, 18, 2, (TRACK, INGRESS_ACL), "0 not asked, 1 no rule allows it (yet), 2 one does")
 GROUP = field("GROUP", 5, 0, 32, (TRACK, INGRESS_ACL), "the key of the security group whose rules are looked at")
+OWN = field("OWN", 4, 30, 1, (GUARD, GUARD), "1 when the address that a packet is from, or about, is its sender's own")
+PROBE = field("PROBE", 4, 31, 1, ANY, "1 when it is a probe of ours in a port's name (core.probe): no guest gets it")
 TUNNEL = field("TUNNEL", 4, 4, 4, (LOOKUP, OUTPUT), "the tunnel type to leave by: 1 vxlan, 2 gre, 3 geneve")
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -103,6 +105,7 @@ class Table:
     `miss` is what a packet without a matching flow meets: NEXT (go on: see Layout.next), another
     table, or DROP.  Flows of `reactive` tables are read back with their matches: they stand for something observed.
     A stage is entered at its first table; one that comes `in_turn` follows those before it in its stage, by NEXT.
+    `counts` says what the packets are that flows of ports meet there, where people shall see how many (inspect.ports).
     """
 
     name: str
@@ -117,6 +120,7 @@ class Table:
     reactive: bool
     in_turn: bool
     meaning: str
+    counts: str = ""
 
     def __post_init__(self) -> None:
         self.id = SLOTS * self.stage + self.slot
@@ -313,6 +317,7 @@ def table(
     reactive: bool = False,
     in_turn: bool = False,
     meaning: str = "",
+    counts: str = "",
 ) -> Table:
     """Declare a table.  `leads` names the tables its flows go or resubmit to."""
     for declared in (*reads, *writes):
@@ -324,7 +329,8 @@ def table(
         raise LayoutError(f"table {name}: no role is called {on}")
     return LAYOUT.add(
         Table(
-            name, owner, on, stage, slot, _spelt(reads), _spelt(writes), tuple(leads), miss, reactive, in_turn, meaning
+            *(name, owner, on, stage, slot, _spelt(reads), _spelt(writes), tuple(leads), miss, reactive, in_turn),
+            *(meaning, counts),
         )
     )
 

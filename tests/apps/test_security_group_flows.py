@@ -175,7 +175,7 @@ def test_an_address_pair_is_a_members_address_unless_it_is_everybodys():
 
 
 ONE, TWO = "10.0.0.2", "10.0.0.3"
-ONE6, TWO6 = "fd00::2", "fd00::3"
+ONE6, TWO6 = "fd00::1", "fd00::2"
 
 
 SENT = {

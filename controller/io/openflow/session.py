@@ -7,7 +7,7 @@ messages into events.  When somebody else changes a flow the bridge is read agai
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from os_ken.ofproto import ofproto_v1_4 as ofp
 
@@ -25,6 +25,7 @@ from controller.core.events import (
 )
 from controller.core.flow import is_ours
 from controller.io.openflow import decode, encode
+from controller.io.openflow.counting import Counting, Question, Wanted
 from controller.io.openflow.decode import Malformed
 
 HANDSHAKE_TIMEOUT = 10.0
@@ -88,6 +89,7 @@ class Session:
         self._meters: dict[int, int] = {}
         self._suspect: set[int] = set()
         self._reread_at: float | None = None
+        self._counting = Counting()
         self._handlers: dict[int, Callable[[int, bytes], None]] = {
             ofp.OFPT_HELLO: self._hello,
             ofp.OFPT_ERROR: self._error,
@@ -229,6 +231,10 @@ class Session:
     def send_packet(self, packet: PacketOut) -> None:
         self.out.append(encode.packet_out(packet.data, packet.actions, packet.in_port, self._next_xid()))
 
+    def count(self, question: Question, wanted: Iterable[Wanted]) -> None:
+        """Ask how many packets flows have met."""
+        self.out += self._counting.ask(question, wanted, self._next_xid)
+
     def flush_connections(self, flush: FlushConnections) -> None:
         """End connections; it says nothing when it is done, and a refusal becomes SwitchError."""
         self.out.append(encode.flush_connections(flush, self._next_xid()))
@@ -276,6 +282,8 @@ class Session:
         self._answered = self.heard
         if kind == ofp.OFPMP_FLOW_MONITOR:
             self._flow_updates(data[16:])
+            return
+        if kind == ofp.OFPMP_FLOW and self._counting.heard(xid, data[16:], bool(flags & ofp.OFPMPF_REPLY_MORE)):
             return
         if kind == ofp.OFPMP_FLOW:  # read as it comes: the bridge writes on meanwhile
             self._entries += decode.flow_stats(data[16:], self._reactive)
