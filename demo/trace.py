@@ -48,7 +48,7 @@ def parse(text: str) -> Trace:
         column = len(line) - len(line.lstrip())
         if found := _BRIDGE.match(line):
             bridges = [(at, name) for at, name in bridges if at < column] + [(column, found[1])]
-            lookups = [(at, hop) for at, hop in lookups if at < column]
+            lookups = lookups if column else []
         elif line.startswith("Datapath actions: "):
             datapath = line.removeprefix("Datapath actions: ")
         elif bridges and (found := _LOOKUP.match(line)):

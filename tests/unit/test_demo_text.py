@@ -34,6 +34,34 @@ Megaflow: recirc_id=0,eth,ip,in_port=2,nw_frag=no
 Datapath actions: push_vlan(vid=1000,pcp=0),3
 """
 
+TRACKED = """\
+bridge("br-int")
+----------------
+25. ip,reg6=0/0x30000, priority 50, cookie 0x9b00000000000001
+    ct(table=26,zone=NXM_NX_REG6[0..15])
+    drop
+     -> A clone of the packet is forked to recirculate. The forked pipeline will be resumed at table 26.
+
+Final flow: unchanged
+Datapath actions: ct(zone=3),recirc(0x1)
+
+===============================================================================
+recirc(0x1) - resume conntrack with default ct_state=trk|new (use --ct-next to customize)
+===============================================================================
+
+Flow: recirc_id=0x1,ct_state=new|trk,ct_zone=3,eth,icmp,in_port=2
+
+bridge("br-int")
+----------------
+    thaw
+        Resuming from table 26
+26. ct_state=-rpl-inv+trk, priority 50, cookie 0x9b00000000000002
+    goto_table:32
+
+Final flow: unchanged
+Datapath actions: 3
+"""
+
 PING = """\
 PING 10.0.0.2 (10.0.0.2) 56(84) bytes of data.
 64 bytes from 10.0.0.2: icmp_seq=1 ttl=64 time=1.50 ms
@@ -58,6 +86,15 @@ def test_a_trace_is_read_lookup_by_lookup():
         trace.Hop("br-int", 57, "", False, None, None, ["drop"]),
     ]
     assert read.datapath_actions == "push_vlan(vid=1000,pcp=0),3"
+
+
+def test_what_comes_back_from_the_connection_tracker_goes_on_behind_it():
+    read = trace.parse(TRACKED)
+    assert [(hop.table, hop.actions[0]) for hop in read.hops] == [
+        (25, "ct(table=26,zone=NXM_NX_REG6[0..15])"),
+        (26, "goto_table:32"),
+    ]
+    assert not [action for hop in read.hops for action in hop.actions if "thaw" in action or "Resuming" in action]
 
 
 @pytest.mark.parametrize(
