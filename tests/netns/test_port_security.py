@@ -181,7 +181,7 @@ def test_who_is_not_protected_and_whom_pairs_allow_may_send_it(bed):
     free = cloud.vm(network, cloud.hosts[0], port_security_enabled=False)
     pairs = [{"ip_address": "10.0.0.64/28"}, {"ip_address": "fd00::60/124"}]
     paired = cloud.vm(network, cloud.hosts[0], allowed_address_pairs=pairs)
-    other = cloud.vm(network, cloud.hosts[1])
+    other = cloud.vm(network, cloud.hosts[1], port_security_enabled=False)
     for what, frame in spoofed(free, other).items():
         assert arrived(free, other, frame) == COUNT, what
     allowed = {"IPv4", "IPv6", "ARP reply", "gratuitous ARP", "advertisement", "advertisement without a MAC"}
