@@ -91,7 +91,7 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     secure = _secure("REST", "api", config.rest_tls)
     listener = _listening("REST", config.rest, lambda where: secure(_listen(config.rest)))
     stack.callback(listener.close)
-    rest = rest_of(config, store, apps, Inspector(machine, loop.waiting.wait))
+    rest = rest_of(config, store, apps, Inspector(machine, loop.waiting.wait, openflow.count))
     if rest.identity is not None:
         beside = _listening("Identity", config.access.listen, lambda where: secure(_listen(config.access.listen)))
         stack.callback(beside.close)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from controller.core.counters import Counters
 from controller.core.flow import Flow
 from controller.core.machine import Machine
 from controller.core.model import (
@@ -30,17 +31,21 @@ from controller.core.text import format_flow
 
 Wait = Callable[[Callable[[], bool], float], None]
 """`wait(reached, seconds)` returns when `reached()` is true, or the time is over."""
+Count = Callable[[int, int], Counters | None]
+"""`count(dpid, number)` asks a switch what it has counted of an OpenFlow port; None: it does not say."""
 DONE, PENDING, AWAY, REFUSED = "done", "pending", "away", "refused"
 """How it stands with a switch and a revision: it has all its flows; some are under way, or wait for what is; it is not
 connected, so what it holds is not known; it has all its flows but some that it refuses (`faults` says which)."""
 
 
 class Inspector:
-    """Reads a machine; never changes it.  `wait` is how to let others work meanwhile; without it nothing waits."""
+    """Reads a machine; never changes it.  `wait` is how to let others work meanwhile; without it nothing waits.
+    `count` is how to ask a switch; without it nothing is counted."""
 
-    def __init__(self, machine: Machine, wait: Wait | None = None) -> None:
+    def __init__(self, machine: Machine, wait: Wait | None = None, count: Count = lambda dpid, number: None) -> None:
         self._machine = machine
         self._wait = wait
+        self._count = count
 
     def status(self) -> dict[str, Any]:
         machine = self._machine
@@ -164,6 +169,15 @@ class Inspector:
                 }
             )
         return found
+
+    def counters(self, port_id: str) -> dict[str, int] | None:
+        """What its switch counts of a port that is plugged in: `rx` is what the VIF has sent.  None: the switch does
+        not say."""
+        local = self._machine.net.get(LocalPort, port_id)
+        if local is None:
+            raise LookupError(f"port {port_id} is not plugged in")
+        found = self._count(local.dpid, local.ofport)
+        return None if found is None else found._asdict()
 
     def _type(self, network_id: str) -> str:
         segments = segments_of(self._machine.net, network_id)

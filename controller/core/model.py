@@ -184,6 +184,19 @@ class Port:
     tags: tuple[str, ...] = tags(post=True)
 
 
+@row(
+    key="port_id",
+    indexes=[index("vif_id", each=lambda held: [held.vif_id] if held.vif_id else [])],
+    store=True,
+    extends=Port,
+)
+class Attachment:
+    """The VIF of a port that names one: its interface's `iface-id` is `vif_id`, where others' is the port's id."""
+
+    port_id: str
+    vif_id: str = ""
+
+
 ZONE = "nova"
 """The availability zone of a host that names none."""
 
@@ -365,7 +378,8 @@ class OfPort:
     indexes=[index("iface_id"), index("host"), index("host", "bridge")],
 )
 class Interface:
-    """An OVSDB Interface row of a host: `iface_id` is the port id that the VIF's owner wrote on it ('' if none)."""
+    """An OVSDB Interface row of a host: `iface_id` says whose VIF it is ('' if nobody's): a port's id, or
+    what its Attachment names."""
 
     host: str
     name: str

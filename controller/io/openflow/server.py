@@ -21,6 +21,7 @@ import eventlet
 from eventlet.green import socket
 from os_ken.lib import hub
 
+from controller.core.counters import Counters
 from controller.core.effects import Disconnect, FlowMods, FlushConnections, PacketOut, Read
 from controller.core.events import Event, SwitchDown, SwitchUp
 from controller.io.openflow.session import Closed, Session
@@ -44,6 +45,8 @@ LATE = 1.0
 """Seconds by which our own clock may be late until it says nothing about bridges: nobody was listening to them."""
 ACCEPTED = 16
 """Connections accepted before others get on."""
+COUNT_TIME = 2.0
+"""Seconds that a bridge has to say what it counted."""
 
 
 class Connection:
@@ -148,6 +151,25 @@ class OpenFlowServer:
             connection.known = True
             connection.up = None
             self._end_reading(connection)
+
+    def count(self, dpid: int, number: int) -> Counters | None:
+        """What a bridge has counted of a port, asked now.  None: it is not connected, has no such port, or did not
+        answer in COUNT_TIME."""
+        connection = self._switches.get(dpid)
+        if connection is None or not connection.known:
+            return None
+        found: list[Counters | None] = []
+        answered = hub.Event()
+
+        def told(counters: Counters | None) -> None:
+            found.append(counters)
+            answered.set()
+
+        xid = connection.session.count(number, told)
+        connection.flush()
+        answered.wait(COUNT_TIME)
+        connection.session.forget_count(xid)
+        return found[0] if found else None
 
     # -- green threads ------------------------------------------------------------------------------------------------
 
