@@ -15,7 +15,7 @@ from controller.core.app import App
 from controller.core.effects import Observe
 from controller.core.events import PacketIn
 from controller.core.flow import Controller, Flow, Meter, Metered
-from controller.core.model import Binding, LocalPort, Network, Port, Switch, WantedAddress, WantedMac
+from controller.core.model import Binding, Holder, LocalPort, Network, Port, Switch, WantedAddress, WantedMac
 from controller.core.pipeline import NET, OUTPUT, PUNT
 
 app = App("demand")
@@ -50,7 +50,7 @@ def observe(net: Any, punted: PacketIn) -> Iterable[Observe]:
     network_id = networks[0].id
     seen = frame.parse(punted.data)
     if seen.target:
-        sought = net.find(Port, "address", (network_id, seen.target))
+        sought = _with_address(net, network_id, seen.target)
     else:
         sought = net.find(Port, "network_id+mac_address", (network_id, seen.eth_dst))
     for port in sought:
@@ -59,3 +59,13 @@ def observe(net: Any, punted: PacketIn) -> Iterable[Observe]:
             yield Observe(net.change(WantedMac(punted.dpid, network_id, port.mac_address)))
             if seen.target:
                 yield Observe(net.change(WantedAddress(punted.dpid, network_id, seen.target)))
+
+
+def _with_address(net: Any, network_id: str, address: str) -> list[Port]:
+    """The ports that have an address: its holder where several may have it, else those whose own it is."""
+    holder = net.get(Holder, (network_id, address))
+    if holder is None:
+        owners: list[Port] = net.find(Port, "address", (network_id, address))
+        return owners
+    port = net.get(Port, holder.port_id)
+    return [port] if port is not None else []

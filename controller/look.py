@@ -88,8 +88,8 @@ def hosts(options: argparse.Namespace) -> int:
         mappings = " ".join(f"{physnet}:{bridge}" for physnet, bridge in host["bridge_mappings"].items())
         joined = host["joined_by"] + ("" if host["ovsdb"] or host["joined_by"] == "controller" else " (away)")
         counts = host["networks"], host["ports"]
-        rows.append([host["name"], joined, host["local_ip"], mappings, bridges, *counts, host["fault"]])
-    heads = ["HOST", "JOINED BY", "TUNNEL IP", "MAPPINGS", "BRIDGES", "NETWORKS", "PORTS", "FAULT"]
+        rows.append([host["name"], joined, host["local_ip"], mappings, bridges, *counts, host["fault"], host["note"]])
+    heads = ["HOST", "JOINED BY", "TUNNEL IP", "MAPPINGS", "BRIDGES", "NETWORKS", "PORTS", "FAULT", "NOTE"]
     return _show(options, found, table(heads, rows))
 
 
@@ -107,11 +107,12 @@ def ports(options: argparse.Namespace) -> int:
     rows = [
         [
             *(port["id"], port["name"], port["network"], port["type"], port["mac_address"]),
-            *(" ".join(port["addresses"]), port["host"], port["interface"], port["status"], port["fault"]),
+            *(" ".join(port["addresses"]), port["host"], port["interface"], port["status"]),
+            *(port["fault"], port["note"]),
         ]
         for port in found
     ]
-    heads = ["PORT", "NAME", "NETWORK", "TYPE", "MAC", "ADDRESSES", "HOST", "INTERFACE", "STATUS", "FAULT"]
+    heads = ["PORT", "NAME", "NETWORK", "TYPE", "MAC", "ADDRESSES", "HOST", "INTERFACE", "STATUS", "FAULT", "NOTE"]
     return _show(options, found, table(heads, rows))
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from controller.core import mtu
 from controller.core.counters import Counters
 from controller.core.flow import Flow
 from controller.core.machine import Machine
@@ -62,7 +63,7 @@ class Inspector:
         }
 
     def hosts(self) -> list[dict[str, Any]]:
-        """Every host that ever joined, and whether it can be reached."""
+        """Every host that ever joined, whether it can be reached, and what is wrong with it or odd (`note`)."""
         net = self._machine.net
         return [
             {
@@ -75,6 +76,7 @@ class Inspector:
                 "networks": len(net.find(NetworkOnHost, "host", host.name)),
                 "ports": len(net.find(Binding, "host", host.name)),
                 "fault": self._fault("Host", host.name),
+                "note": mtu.host_note(net, self._machine.settings, host),
             }
             for host in sorted(net.all(Host), key=lambda host: host.name)
         ]
@@ -145,7 +147,7 @@ class Inspector:
         return REFUSED if ledger is not None and ledger.refused else DONE
 
     def ports(self) -> list[dict[str, Any]]:
-        """Every port: where it was found, and what is wrong with it if anything is."""
+        """Every port: where it was found, and what is wrong with it or odd (`note`) if anything is."""
         net = self._machine.net
         found = []
         for port in sorted(net.all(Port), key=lambda port: port.id):
@@ -166,6 +168,7 @@ class Inspector:
                     "ofport": local.ofport if local else None,
                     "status": self._status(port, binding),
                     "fault": self._fault("Port", port.id),
+                    "note": mtu.port_note(net, local) if local else "",
                 }
             )
         return found

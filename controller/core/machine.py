@@ -112,6 +112,7 @@ class Machine:
         changes = self._changes = self.placement.update(self.net, self._changes)
         if prune(self.net, changes):
             changes = self._changes = self.placement.update(self.net, changes)
+        self._app_handlers.turns.follow(self.net, changes)
         deltas, faulty = self.engine.update(self.net, changes)
         for delta in deltas:
             self._route(delta)
@@ -200,6 +201,7 @@ class Machine:
         self._take(self.hosts.tick(self.net, event.now))
         self.agents.tick(event.now)
         self._effects.extend(self.wants.flush_tags(self.net))
+        self._app_handlers.take_turns(self.net, event.now, self._take_effect)
         self._effects.extend(self._app_handlers.tick(self.net, event.now))
         if event.now - self._retried >= RETRY_REFUSED:
             self._retried = event.now
@@ -257,7 +259,7 @@ class Machine:
             case PacketOut():
                 self._effects.append(effect)
             case _:
-                raise TypeError(f"a packet handler gives Observe or PacketOut, not {effect!r}")
+                raise TypeError(f"a handler gives Observe or PacketOut, not {effect!r}")
 
     def _flow_removed(self, event: e.FlowRemoved) -> None:
         """An idle flow went: what it stood for is no longer wanted there."""

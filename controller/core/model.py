@@ -143,6 +143,7 @@ class Subnet:
     key="id",
     indexes=[
         index("network_id"),
+        index("key"),
         index("network_id", "mac_address"),
         index("address", each=lambda port: ((port.network_id, ip.ip_address) for ip in port.fixed_ips)),
         index("subnet", each=lambda port: {ip.subnet_id for ip in port.fixed_ips}),
@@ -378,8 +379,9 @@ class OfPort:
     indexes=[index("iface_id"), index("host"), index("host", "bridge")],
 )
 class Interface:
-    """An OVSDB Interface row of a host: `iface_id` says whose VIF it is ('' if nobody's): a port's id, or
-    what its Attachment names."""
+    """An OVSDB Interface row of a host: `iface_id` says whose VIF it is ('' if nobody's), a port's id or what its
+    Attachment names; `mac` is what the VIF's owner says of the guest's; `mtu` the one that it has (0 where that is not
+    known)."""
 
     host: str
     name: str
@@ -389,6 +391,7 @@ class Interface:
     mac: str = quiet(default="")
     error: str = quiet(default="")
     tag: int | None = quiet(default=None)
+    mtu: int = quiet(default=0)
 
 
 @row(
@@ -413,6 +416,19 @@ class WantedAddress:
     dpid: int
     network_id: str
     ip: str
+
+
+@row(key=("network_id", "ip"), indexes=[index("port_id")])
+class Holder:
+    """The port that holds an address which it is allowed beside its own: of those that are, the one that last said so.
+
+    It goes before the port that has the address as its own.
+    """
+
+    network_id: str
+    ip: str
+    port_id: str
+    mac: str
 
 
 # ---------------------------------------------------------------------------------------------------------------------

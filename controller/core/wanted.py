@@ -1,21 +1,22 @@
-"""Wanted destinations that nothing needs any more."""
+"""Wanted destinations that nothing needs any more, and holders of addresses that are gone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from controller.core.model import Port, RemoteAddress, RemotePort, Switch, WantedAddress, WantedMac
+from controller.core.model import Binding, Holder, Port, RemoteAddress, RemotePort, Switch, WantedAddress, WantedMac
 from controller.core.net import Change, Net
 from controller.core.row import key_of
 
 
 def prune(net: Net, changes: list[Change]) -> bool:
-    """Take back wants that lead to nothing: the destination is gone, or has come to the switch itself.
+    """Take back wants that lead to nothing: the destination is gone, or has come to the switch itself; and holders
+    whose VIF is gone.
 
     Removals are carried out, and put behind the changes that they follow from; returns whether there were any.
     """
-    done = False
+    done = _prune_holders(net, changes)
     for row in _wants_of(net, changes):
         if net.get(Switch, row.dpid) is None or net.get(type(row), key_of(row)) is None:
             continue
@@ -25,6 +26,23 @@ def prune(net: Net, changes: list[Change]) -> bool:
             changes.append(change)
             done = True
     return done
+
+
+def _prune_holders(net: Net, changes: list[Change]) -> bool:
+    found: dict[Holder, None] = {}
+    for change in changes:
+        match change:
+            case Change(_, Holder() as row) if net.get(Binding, row.port_id) is None:
+                found[row] = None
+            case Change(Binding(port_id), None):
+                found.update(dict.fromkeys(net.find(Holder, "port_id", port_id)))
+            case _:
+                pass
+    gone = [Change(row, None) for row in found if net.get(Holder, key_of(row)) == row]
+    for change in gone:
+        net.apply(change)
+    changes.extend(gone)
+    return bool(gone)
 
 
 def _wants_of(net: Net, changes: Iterable[Change]) -> Iterable[WantedMac | WantedAddress]:

@@ -12,6 +12,7 @@ from controller.core.model import Agent, Binding, Fault, Host, LocalVlan, Networ
 from controller.core.net import Net
 from controller.core.plan import Draft
 from controller.core.plans import wiring
+from controller.core.row import KINDS
 from controller.core.settings import Settings
 
 STORED = (Network, Segment, Subnet, Port, Host, Agent, Binding, LocalVlan, Fault, Sequence)
@@ -51,7 +52,8 @@ class Store:
 
     def rows(self) -> list[Any]:
         """Every stored row: what a controller starts with."""
-        return [row for row_type in STORED for row in self.net.all(row_type)]
+        kinds = dict.fromkeys((*STORED, *(kind for kind in KINDS.values() if kind.ROW.store)))
+        return [row for row_type in kinds for row in self.net.all(row_type)]
 
     def _new_id(self) -> str:
         self._ids += 1

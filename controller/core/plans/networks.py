@@ -15,6 +15,8 @@ from controller.core.plans.revision import existing, update
 
 OVERHEAD = {"vxlan": 50, "geneve": 50, "gre": 42}
 """Bytes that a tunnel takes from the MTU, the outer IPv4 header included (Neutron's figures)."""
+OVER_IPV6 = 20
+"""Bytes that an outer IPv6 header takes more than one of IPv4."""
 PROVIDER = ("network_type", "physical_network", "segmentation_id")
 
 
@@ -37,8 +39,9 @@ def create(draft: Draft, values: dict[str, Any]) -> Network:
 
 
 def _mtu(draft: Draft, carried: Iterable[Segment], asked: int) -> int:
-    overhead = max(OVERHEAD.get(segment.network_type, 0) for segment in carried)
-    largest = draft.settings.global_physnet_mtu - overhead
+    outer = OVER_IPV6 if draft.settings.overlay_ip_version == 6 else 0
+    overheads = {type: bytes + outer for type, bytes in OVERHEAD.items()}
+    largest = draft.settings.global_physnet_mtu - max(overheads.get(it.network_type, 0) for it in carried)
     if asked > largest:
         raise invalid_input(f"Requested MTU is too big, maximum is {largest}")
     return asked or largest
