@@ -9,7 +9,7 @@ while a row that had them lives.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from controller.core.row import PLANNED, REQUIRED, attr, index, quiet, row, tags
 
@@ -192,10 +192,20 @@ class Port:
     extends=Port,
 )
 class Attachment:
-    """The VIF of a port that names one: its interface's `iface-id` is `vif_id`, where others' is the port's id."""
+    """The VIF of a port that names one: its interface's `iface-id` is `vif_id`, where others' is the port's id.
+
+    Such a VIF has a MAC address of its own; once that is known (`mac_address`), the port has it.
+    """
 
     port_id: str
     vif_id: str = ""
+    mac_address: str = ""
+
+    @staticmethod
+    def wants_mac(net: Any, port_id: str) -> bool:
+        """Whether that port names a VIF whose MAC address is yet to be known."""
+        held = net.get(Attachment, port_id)
+        return held is not None and not held.mac_address
 
 
 ZONE = "nova"
@@ -416,6 +426,14 @@ class WantedAddress:
     dpid: int
     network_id: str
     ip: str
+
+
+@row(key="port_id")
+class SeenMac:
+    """The MAC address that a VIF sends by, where the port names the VIF and nobody has told its address."""
+
+    port_id: str
+    mac: str
 
 
 @row(key=("network_id", "ip"), indexes=[index("port_id")])

@@ -5,9 +5,13 @@ A VIF is named by one port at most, and by none when it is that of another port 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
+
 from controller.core.model import Attachment, Binding, Port
-from controller.core.plan import Draft
-from controller.core.plans import refusals
+from controller.core.plan import Draft, Refusal
+from controller.core.plans import ports, refusals
 from controller.core.plans.revision import existing
 from controller.core.plans.writes import touch
 
@@ -47,3 +51,17 @@ def unplug(draft: Draft, port_id: str) -> None:
         if row is not None:
             draft.remove(row)
     touch(draft, port, port)
+
+
+def adopt_macs(draft: Draft, seen: Iterable[tuple[str, str]]) -> None:
+    """VIFs that ports name have these MAC addresses: `(port id, MAC)` each.
+
+    The port gets the one of its VIF.  One that another port of the network has is noted and left to that port.
+    """
+    for port_id, mac in seen:
+        held = draft.get(Attachment, port_id)
+        if held is None or held.mac_address == mac:
+            continue
+        with suppress(Refusal):
+            ports.change(draft, port_id, {"mac_address": mac})
+        draft.put(replace(held, mac_address=mac))
