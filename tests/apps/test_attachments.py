@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import suppress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from apps.port_security import PortSecurity
-from controller.core.model import Attachment, Port, SeenMac
+from controller.core.model import Attachment, Binding, LocalPort, Port, SeenMac
 from controller.core.packet import BROADCAST, ethernet
+from controller.core.plan import Refusal
 from controller.core.plans import attachments
 from controller.core.settings import Settings
 from tests.apps.setup import flows
-from tests.world.world import SETTINGS, World
+from tests.world.world import SETTINGS, World, desired, installed
 
 FOO, BAR, OTHER = "02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03"
 
@@ -167,3 +171,56 @@ def test_ports_that_name_no_vif_keep_their_mac_address():
         cloud.send(cloud.one, mac, BROADCAST)
     cloud.tell(0, f"tap{cloud.one.id[:11]}", FOO)
     assert (cloud.mac(cloud.one), cloud.told()) == (before, False)
+
+
+few = st.integers(0, 1)
+actions = st.one_of(
+    st.tuples(st.just("attach"), few, few),
+    st.tuples(st.just("detach"), few, few),
+    st.tuples(st.just("plug"), few, few),
+    st.tuples(st.just("unplug"), few, few),
+    st.tuples(st.just("tell"), few, few),
+    st.tuples(st.just("send"), few, few),
+    st.tuples(st.just("by_id"), few, few),
+)
+
+
+def perform(cloud: Cloud, name: str, one: int, two: int) -> None:
+    """Something happens to a port (by number) and a VIF, or to a VIF and a host."""
+    world, port, vif = cloud.world, (cloud.one, cloud.two)[one], ("foo", "bar")[two]
+    host, name_of = cloud.hosts[two], f"vnet-{('foo', 'bar')[one]}"
+    match name:
+        case "attach":
+            with suppress(Refusal):
+                cloud.attach(port, vif)
+        case "detach":
+            world.write(attachments.unplug, port.id)
+        case "plug":
+            world.plug(port, host, name_of, iface_id=("foo", "bar")[one])
+        case "unplug":
+            world.unplug(port, host, name_of)
+        case "tell" if name_of in host.interfaces:
+            cloud.tell(two, name_of, (FOO, BAR)[one])
+        case "send" if world.machine.net.get(LocalPort, port.id) is not None:
+            cloud.send(port, (FOO, OTHER)[two], BROADCAST)
+        case "by_id":
+            world.plug(port, host)
+
+
+@given(st.lists(actions, max_size=15))
+def test_what_is_programmed_follows_from_what_is_there(happened):
+    """However it came about: a new controller that finds the same rows and VIFs changes nothing."""
+    cloud = Cloud()
+    for action in happened:
+        perform(cloud, *action)
+    cloud.world.settle()
+    wanted = desired(cloud.world.machine)
+    assert installed(cloud.world) == wanted
+    seen = {row.port_id for row in cloud.world.machine.net.all(LocalPort)}
+    assert seen == {binding.port_id for binding in cloud.world.store.net.all(Binding)}
+    cloud.world.restart()
+    for host in cloud.hosts:
+        cloud.world.join(host)
+    cloud.world.settle()
+    assert desired(cloud.world.machine) == wanted
+    assert [mods for mods in cloud.world.mods if mods.add or mods.remove] == []
