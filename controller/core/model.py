@@ -185,12 +185,7 @@ class Port:
     tags: tuple[str, ...] = tags(post=True)
 
 
-@row(
-    key="port_id",
-    indexes=[index("vif_id", each=lambda held: [held.vif_id] if held.vif_id else [])],
-    store=True,
-    extends=Port,
-)
+@row(key="port_id", indexes=[index("vif_id")], store=True)
 class Attachment:
     """The VIF of a port that names one: its interface's `iface-id` is `vif_id`, where others' is the port's id.
 
@@ -198,7 +193,7 @@ class Attachment:
     """
 
     port_id: str
-    vif_id: str = ""
+    vif_id: str
     mac_address: str = ""
 
     @staticmethod
