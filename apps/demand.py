@@ -27,7 +27,7 @@ from controller.core.model import (
     WantedAddress,
     WantedMac,
 )
-from controller.core.pipeline import NET, OUTPUT, PUNT
+from controller.core.pipeline import NET, OUTPUT, PROBE, PUNT
 
 app = App("demand")
 
@@ -87,6 +87,9 @@ def _with_address(net: Any, network_id: str, address: str) -> list[Port]:
 
 
 def _sender(net: Any, punted: PacketIn, mac: str) -> Iterable[Observe]:
-    for local in net.find(LocalPort, "ofport", (punted.dpid, dict(punted.fields).get("in_port", 0))):
+    fields = dict(punted.fields)
+    if fields.get(PROBE.wire, 0) >> PROBE.offset & 1:
+        return  # we sent it, in the port's name
+    for local in net.find(LocalPort, "ofport", (punted.dpid, fields.get("in_port", 0))):
         if Attachment.wants_mac(net, local.port_id):
             yield Observe(net.change(SeenMac(local.port_id, mac)))

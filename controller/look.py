@@ -108,12 +108,23 @@ def ports(options: argparse.Namespace) -> int:
         [
             *(port["id"], port["name"], port["network"], port["type"], port["mac_address"]),
             *(" ".join(port["addresses"]), port["host"], port["interface"], port["status"]),
-            *(port["fault"], port["note"]),
+            *(port.get("spoofed"), port["fault"], port["note"]),
         ]
         for port in found
     ]
-    heads = ["PORT", "NAME", "NETWORK", "TYPE", "MAC", "ADDRESSES", "HOST", "INTERFACE", "STATUS", "FAULT", "NOTE"]
+    heads = ["PORT", "NAME", "NETWORK", "TYPE", "MAC", "ADDRESSES", "HOST", "INTERFACE", "STATUS"]
+    heads += ["SPOOFED", "FAULT", "NOTE"]
     return _show(options, found, table(heads, rows))
+
+
+@_asking
+def check(options: argparse.Namespace) -> int:
+    """Print whether a path is ready, or where it ends and why; the exit code is 1 when it is not."""
+    found = ask(options, "ports", options.port, "check", *([options.other] if options.other else []))
+    where = f"{found['switch']}, table {found['table']}: " if found["table"] else ""
+    text = "ready" if found["ready"] else f"not ready: port {found['port']}: {where}{found['reason']}"
+    _show(options, found, text)
+    return 0 if found["ready"] else 1
 
 
 @_asking

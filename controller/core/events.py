@@ -30,6 +30,26 @@ class Tick:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# From people
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeWanted:
+    """Somebody asks whether packets get from one port to another (their ids); `nonce` tells this probe from others."""
+
+    nonce: int
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeOver:
+    """Nobody waits for that probe any more."""
+
+    nonce: int
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # From switches, over OpenFlow
 
 
@@ -229,6 +249,8 @@ class OvsdbDone:
 Event = (
     Changed
     | Tick
+    | ProbeWanted
+    | ProbeOver
     | SwitchUp
     | SwitchDown
     | Reread

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from controller.core import mtu
-from controller.core.counters import Counters
+from controller.core.app import FLOWS
+from controller.core.check import Checker, Edges, Verdict
 from controller.core.flow import Flow
 from controller.core.machine import Machine
 from controller.core.model import (
+    INT,
     Binding,
     Fault,
     Host,
@@ -32,8 +34,8 @@ from controller.core.text import format_flow
 
 Wait = Callable[[Callable[[], bool], float], None]
 """`wait(reached, seconds)` returns when `reached()` is true, or the time is over."""
-Count = Callable[[int, int], Counters | None]
-"""`count(dpid, number)` asks a switch what it has counted of an OpenFlow port; None: it does not say."""
+ANSWER = 2.0
+"""Seconds that switches have to tell their counters."""
 DONE, PENDING, AWAY, REFUSED = "done", "pending", "away", "refused"
 """How it stands with a switch and a revision: it has all its flows; some are under way, or wait for what is; it is not
 connected, so what it holds is not known; it has all its flows but some that it refuses (`faults` says which)."""
@@ -41,12 +43,12 @@ connected, so what it holds is not known; it has all its flows but some that it 
 
 class Inspector:
     """Reads a machine; never changes it.  `wait` is how to let others work meanwhile; without it nothing waits.
-    `count` is how to ask a switch; without it nothing is counted."""
+    `edges` is how to ask switches: without it their counters are not known, and nothing can be probed."""
 
-    def __init__(self, machine: Machine, wait: Wait | None = None, count: Count = lambda dpid, number: None) -> None:
+    def __init__(self, machine: Machine, wait: Wait | None = None, edges: Edges | None = None) -> None:
         self._machine = machine
         self._wait = wait
-        self._count = count
+        self._edges = edges
 
     def status(self) -> dict[str, Any]:
         machine = self._machine
@@ -150,6 +152,7 @@ class Inspector:
         """Every port: where it was found, and what is wrong with it or odd (`note`) if anything is."""
         net = self._machine.net
         found = []
+        counts = self._counts()
         for port in sorted(net.all(Port), key=lambda port: port.id):
             binding, local = net.get(Binding, port.id), net.get(LocalPort, port.id)
             ofport = net.get(OfPort, (local.dpid, local.ofport)) if local else None
@@ -169,6 +172,7 @@ class Inspector:
                     "status": self._status(port, binding),
                     "fault": self._fault("Port", port.id),
                     "note": mtu.port_note(net, local) if local else "",
+                    **{name: packets.get(port.id) for name, packets in counts.items()},
                 }
             )
         return found
@@ -179,8 +183,52 @@ class Inspector:
         local = self._machine.net.get(LocalPort, port_id)
         if local is None:
             raise LookupError(f"port {port_id} is not plugged in")
-        found = self._count(local.dpid, local.ofport)
+        found = None if self._edges is None else self._edges.counters(local.dpid, local.ofport, ANSWER)
         return None if found is None else found._asdict()
+
+    def _counts(self) -> dict[str, dict[str, int]]:
+        """What tables count (Table.counts), by port: packets that its flows there have met since they are there.
+
+        The switches are asked now; ports of one that does not answer are not in it.
+        """
+        net, tables = self._machine.net, {t.id: t for t in LAYOUT.tables(INT) if t.counts}
+        counts: dict[str, dict[str, int]] = {table.counts: {} for table in tables.values()}
+        owners = {table.owner for table in tables.values()}
+        renderers = [r for app in self._machine.apps if app.name in owners for r in app.renderers if r.face == FLOWS]
+        asked = {switch.dpid: [(id, 0) for id in tables] for switch in net.all(Switch) if switch.role == INT}
+        heard = self._edges.counts(asked, ANSWER) if self._edges is not None else {}
+        for dpid, packets in heard.items():
+            for local in net.find(LocalPort, "dpid", dpid):
+                for unit in (self._machine.engine.units.get((renderer, local.port_id)) for renderer in renderers):
+                    for flow in unit.items if unit is not None else ():
+                        if isinstance(flow, Flow) and flow.table in tables:
+                            of = counts[tables[flow.table].counts]
+                            of[local.port_id] = of.get(local.port_id, 0) + packets.get(flow.cookie, 0)
+        return counts
+
+    def check(self, name: str, other: str = "") -> dict[str, Any]:
+        """Whether a port's path is ready, or the way between two ports, there and back: see core.check."""
+        if self._edges is None:
+            raise LookupError("there is nothing here that could send a probe")
+        ports = [self._port(one) for one in (name, other) if one]
+        checker = Checker(self._machine, self._edges)
+        for about in ports:
+            if (verdict := checker.port(about)) is not None:
+                break
+        else:
+            for about, target in dict.fromkeys(((ports[0], ports[-1]), (ports[-1], ports[0]))):
+                if (verdict := checker.path(about, target)) is not None:
+                    break
+        said = verdict or Verdict("")
+        return {"ready": verdict is None, "port": about.id, **said._asdict()}
+
+    def _port(self, name: str) -> Port:
+        """A port by its id, or by its name where only one has that."""
+        port = self._machine.net.get(Port, name)
+        found = [port] if port is not None else [port for port in self._machine.net.all(Port) if port.name == name]
+        if len(found) != 1:
+            raise LookupError(f"{name!r} names {'several ports' if found else 'no port'}")
+        return found[0]
 
     def _type(self, network_id: str) -> str:
         segments = segments_of(self._machine.net, network_id)

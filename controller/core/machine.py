@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from controller.core import events as e
-from controller.core import vif_macs
+from controller.core import probe, vif_macs
 from controller.core.agents import Agents
 from controller.core.app import FLOWS, App, renderers
 from controller.core.bindings import Bindings
@@ -24,7 +24,7 @@ from controller.core.flow import Flow, is_ours
 from controller.core.handlers import Handlers
 from controller.core.hosts import Hosts, OvsdbWants
 from controller.core.ledger import Digest, Ledger
-from controller.core.model import INT, Fault, ForeignDefault, Host, OfPort, Session, Switch
+from controller.core.model import INT, Fault, ForeignDefault, Host, OfPort, Probe, Session, Switch
 from controller.core.net import Change, Net
 from controller.core.placement import Placement
 from controller.core.rereads import Rereads
@@ -77,6 +77,8 @@ class Machine:
         self._handlers: dict[type, Callable[[Any], None]] = {
             e.Changed: self._changed,
             e.Tick: self._tick,
+            e.ProbeWanted: self._probe_wanted,
+            e.ProbeOver: lambda event: self._remove(Probe(event.nonce, "", "")),
             e.SwitchUp: self._switch_up,
             e.SwitchDown: self._switch_down,
             e.Reread: self._reread,
@@ -209,6 +211,10 @@ class Machine:
             self._retried = event.now
             self._rereads.want(dpid for dpid, ledger in self.ledgers.items() if ledger.refused)
         self._effects.extend(Read(dpid) for dpid in self._rereads.due(event.now) if self.ledgers[dpid].open)
+
+    def _probe_wanted(self, event: e.ProbeWanted) -> None:
+        self._put(Probe(event.nonce, event.source, event.target))
+        self._effects.extend(probe.sent(self.net, event.source, event.target, event.nonce))
 
     # -- events of switches -------------------------------------------------------------------------------------------
 

@@ -444,6 +444,19 @@ class Holder:
     mac: str
 
 
+@row(key="nonce")
+class Probe:
+    """A packet of ours on its way from one port to another (their ids), for somebody who asked whether it gets there.
+
+    `caught` is the switch and the OpenFlow port that it was to be delivered to, () while it is under way.
+    """
+
+    nonce: int
+    source: str
+    target: str
+    caught: tuple[int, ...] = ()
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Derived rows (kept by placement)
 

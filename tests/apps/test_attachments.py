@@ -10,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.port_security import PortSecurity
+from controller.core import probe
+from controller.core.events import PacketIn
 from controller.core.model import Attachment, Binding, LocalPort, Port, SeenMac
 from controller.core.packet import BROADCAST, ethernet
+from controller.core.pipeline import LAYOUT, PROBE, PUNT
 from controller.core.plan import Refusal
 from controller.core.plans import attachments
 from controller.core.settings import Settings
@@ -151,6 +154,18 @@ def test_a_multicast_source_is_no_address(cloud):
     assert cloud.told()
     cloud.send(cloud.one, FOO, BROADCAST)
     assert cloud.mac(cloud.one) == FOO
+
+
+def test_a_probe_of_ours_tells_nothing(cloud):
+    """It is in the name of the port, which has an address of our choice until its VIF's is known."""
+    before = cloud.mac(cloud.one)
+    (sent,) = probe.sent(cloud.world.machine.net, cloud.one.id, cloud.two.id, 1)
+    fields = {"in_port": sent.in_port, "reg0": cloud.network.key, PROBE.wire: 1 << PROBE.offset | 1 << PUNT.offset}
+    table = LAYOUT.by_name["punt"].id
+    for own, told in ((fields, True), ({**fields, PROBE.wire: 1 << PUNT.offset}, False)):
+        cloud.world.events.append(PacketIn(sent.dpid, table, tuple(own.items()), sent.data))
+        cloud.world.settle()
+        assert (cloud.mac(cloud.one), cloud.told()) == (before, told)
 
 
 def test_an_address_that_another_port_has_stays_with_that(cloud):

@@ -265,7 +265,7 @@ def test_meters_are_made_changed_removed_and_read(host: Sandbox, link: Link) -> 
 def test_what_a_port_has_counted_is_told(link: Link) -> None:
     told: list[Counters | None] = []
     for number in (f.LOCAL, 4711):
-        link.session.count(number, told.append)
+        link.session.ask_port(number, told.append)
     link.wait(lambda: len(told) == 2)
     assert isinstance(told[0], Counters)
     assert told[1] is None, "there is no such port"

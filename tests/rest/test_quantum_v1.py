@@ -11,6 +11,7 @@ from webob import Request
 
 from controller.core.app import load
 from controller.core.caller import Caller
+from controller.core.check import Edges
 from controller.core.counters import Counters
 from controller.core.inspect import Inspector
 from controller.core.model import Attachment, Host
@@ -467,13 +468,14 @@ class Counting:
         self.world.settle()
         self.asked: list[tuple[int, int]] = []
         self.counts = counts
-        api = Api(apps=APPS, inspector=Inspector(self.world.machine, count=self._count))
+        edges = Edges(lambda reached, seconds: None, lambda event: None, lambda asked, seconds: {}, int, self._count)
+        api = Api(apps=APPS, inspector=Inspector(self.world.machine, edges=edges))
         rows = (network, self.plugged, self.loose)
         api.store.execute(lambda draft: [draft.put(row) for row in rows], who="test")
         self.quantum = Quantum(api, version)
         self.path = f"/{version}/extensions/ovs/tenants/t1/networks/{network.id}/ports"
 
-    def _count(self, dpid: int, number: int) -> Counters | None:
+    def _count(self, dpid: int, number: int, seconds: float) -> Counters | None:
         self.asked.append((dpid, number))
         return self.counts
 

@@ -154,15 +154,14 @@ def test_what_is_meant_for_a_former_connection_is_not_sent(bench: Bench) -> None
     bench.wait(lambda: ofp.OFPT_BUNDLE_CONTROL in peer.heard)
 
 
-def test_a_bridge_that_does_not_answer_has_no_counters(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "COUNT_TIME", 0.2)
-    assert bench.server.count(1, 1) is None, "it is not connected"
+def test_a_bridge_that_does_not_answer_has_no_counters(bench: Bench) -> None:
+    assert bench.server.port_counters(1, 1, 0.2) is None, "it is not connected"
     peer = bench.connect(1)
     bench.wait(lambda: peer.asked)
     peer.answer()
     bench.server.taken_in(bench.up(peer))
     before = peer.heard.count(ofp.OFPT_MULTIPART_REQUEST)
-    assert bench.server.count(1, 1) is None
+    assert bench.server.port_counters(1, 1, 0.2) is None
     assert peer.heard.count(ofp.OFPT_MULTIPART_REQUEST) == before + 1
 
 

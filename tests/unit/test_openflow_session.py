@@ -200,7 +200,7 @@ def asks_to_count(peer: Bridge, number: int) -> tuple[int, list[Counters | None]
     """The xid of a question for a port's counters, and where its answer goes."""
     told: list[Counters | None] = []
     peer.hears()
-    xid = peer.session.count(number, told.append)
+    xid = peer.session.ask_port(number, told.append)
     ((kind, heard, data),) = peer.hears()
     assert (kind, heard, struct.unpack_from("!H", data, 8)[0]) == (
         ofp.OFPT_MULTIPART_REQUEST,
@@ -233,7 +233,7 @@ def test_an_answer_that_nobody_waits_for_is_dropped() -> None:
     peer = Bridge()
     peer.connect()
     xid, told = asks_to_count(peer, 1)
-    peer.session.forget_count(xid)
+    peer.session.forget_port(xid)
     peer.says(*bridge.multipart(ofp.OFPMP_PORT_STATS, [bridge.port_counters(1, [0] * 8)], xid))
     assert told == []
 

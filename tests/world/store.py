@@ -6,6 +6,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from apps.allowed_address_pairs import AddressPairs
+from apps.port_security import PortSecurity
 from controller.core.effects import Propose
 from controller.core.events import Changed
 from controller.core.model import Agent, Binding, Fault, Host, LocalVlan, Network, Port, Segment, Sequence, Subnet
@@ -15,7 +17,10 @@ from controller.core.plans import attachments, wiring
 from controller.core.row import KINDS
 from controller.core.settings import Settings
 
-STORED = (Network, Segment, Subnet, Port, Host, Agent, Binding, LocalVlan, Fault, Sequence)
+STORED = (
+    *(Network, Segment, Subnet, Port, Host, Agent, Binding, LocalVlan, Fault, Sequence),
+    *(PortSecurity, AddressPairs),
+)
 
 WIRING: dict[str, Callable[[Draft, Any], None]] = {
     "bind": wiring.bind,

@@ -96,6 +96,18 @@ def flow_stats(body: bytes, reactive: frozenset[int]) -> list[Installed]:
     return found
 
 
+def flow_counts(body: bytes) -> Iterator[tuple[int, int]]:
+    """The entries of a flow-stats reply as (cookie, packets)."""
+    offset = 0
+    while offset < len(body):
+        (length,) = unpack("!H", body, offset)
+        if length < 56:
+            raise Malformed(f"a flow entry of {length} bytes")
+        cookie, packets = unpack("!QQ", body, offset + 24)
+        yield cookie, packets
+        offset += length
+
+
 def meter_configs(body: bytes) -> Iterator[tuple[int, int]]:
     """The meters of a meter-config reply as (id, packets per second) (OpenFlow 1.4, 7.3.5.14)."""
     offset = 0
