@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
-from controller import cli_accounts, look
+from controller import cli_accounts, cli_quantum, look
 
 
 def run(arguments: list[str]) -> int:
@@ -84,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     wait.add_argument("--connected", action="store_true", help="leave switches that are away out of account")
 
     cli_accounts.add(commands)
+    cli_quantum.add(commands)
 
     pipeline = commands.add_parser("pipeline", help="the reference of stages, tables and fields")
     pipeline.set_defaults(function=look.pipeline)

@@ -94,7 +94,8 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     secure = _secure("REST", "api", config.rest_tls)
     listener = _listening("REST", config.rest, lambda where: secure(_listen(config.rest)))
     stack.callback(listener.close)
-    edges = Edges(loop.waiting.wait, loop.emit, openflow.count, lambda: secrets.randbits(NONCE_BITS))
+    nonce = lambda: secrets.randbits(NONCE_BITS)  # noqa: E731
+    edges = Edges(loop.waiting.wait, loop.emit, openflow.count, nonce, openflow.port_counters)
     rest = rest_of(config, store, apps, Inspector(machine, loop.waiting.wait, edges))
     if rest.identity is not None:
         beside = _listening("Identity", config.access.listen, lambda where: secure(_listen(config.access.listen)))

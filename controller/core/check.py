@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from controller.core import flow as f
 from controller.core import probe
 from controller.core.address import mac
+from controller.core.counters import Counters
 from controller.core.events import ProbeOver, ProbeWanted
 from controller.core.machine import Machine
 from controller.core.model import (
@@ -51,12 +52,14 @@ class Edges(NamedTuple):
     `wait(reached, seconds)` lets others work until `reached()`; `emit` takes an event; `nonce` draws a number of
     probe.NONCE_BITS.  `counts({dpid: [(table, cookie)]}, seconds)` asks switches how many packets flows have met
     (cookie 0: all flows of ours there) and gives {dpid: {cookie: packets}}, without those that do not answer.
+    `counters(dpid, number, seconds)` asks one what it has counted of an OpenFlow port; None: it does not say.
     """
 
     wait: Callable[[Callable[[], bool], float], None]
     emit: Callable[[Any], None]
     counts: Counts
     nonce: Callable[[], int]
+    counters: Callable[[int, int, float], Counters | None] = lambda dpid, number, seconds: None
 
 
 class Verdict(NamedTuple):

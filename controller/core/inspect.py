@@ -177,6 +177,15 @@ class Inspector:
             )
         return found
 
+    def counters(self, port_id: str) -> dict[str, int] | None:
+        """What its switch counts of a port that is plugged in: `rx` is what the VIF has sent.  None: the switch does
+        not say."""
+        local = self._machine.net.get(LocalPort, port_id)
+        if local is None:
+            raise LookupError(f"port {port_id} is not plugged in")
+        found = None if self._edges is None else self._edges.counters(local.dpid, local.ofport, ANSWER)
+        return None if found is None else found._asdict()
+
     def _counts(self) -> dict[str, dict[str, int]]:
         """What tables count (Table.counts), by port: packets that its flows there have met since they are there.
 

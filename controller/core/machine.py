@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from controller.core import events as e
-from controller.core import probe
+from controller.core import probe, vif_macs
 from controller.core.agents import Agents
 from controller.core.app import FLOWS, App, renderers
 from controller.core.bindings import Bindings
@@ -130,6 +130,7 @@ class Machine:
         self._effects.extend(self.agents.follow(self.net, changes))
         self._effects.extend(self.wants.flush())
         self._effects.extend(self.bindings.follow(self.net, changes, self.ledgers, self._busy()))
+        self._effects.extend(vif_macs.follow(self.net, changes))
 
     def _apply(self, change: Change) -> None:
         if change.old != change.new:

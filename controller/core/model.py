@@ -9,7 +9,7 @@ while a row that had them lives.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from controller.core.row import PLANNED, REQUIRED, attr, index, quiet, row, tags
 
@@ -183,6 +183,24 @@ class Port:
     updated_at: str = attr(default="", post=False, put=False, quiet=True)
     revision_number: int = attr(default=0, post=False, put=False, quiet=True)
     tags: tuple[str, ...] = tags(post=True)
+
+
+@row(key="port_id", indexes=[index("vif_id")], store=True)
+class Attachment:
+    """The VIF of a port that names one: its interface's `iface-id` is `vif_id`, where others' is the port's id.
+
+    Such a VIF has a MAC address of its own; once that is known (`mac_address`), the port has it.
+    """
+
+    port_id: str
+    vif_id: str
+    mac_address: str = ""
+
+    @staticmethod
+    def wants_mac(net: Any, port_id: str) -> bool:
+        """Whether that port names a VIF whose MAC address is yet to be known."""
+        held = net.get(Attachment, port_id)
+        return held is not None and not held.mac_address
 
 
 ZONE = "nova"
@@ -366,8 +384,9 @@ class OfPort:
     indexes=[index("iface_id"), index("host"), index("host", "bridge")],
 )
 class Interface:
-    """An OVSDB Interface row of a host: `iface_id` is the port id that the VIF's owner wrote on it ('' if none), `mtu`
-    the one that it has (0 where that is not known)."""
+    """An OVSDB Interface row of a host: `iface_id` says whose VIF it is ('' if nobody's), a port's id or what its
+    Attachment names; `mac` is what the VIF's owner says of the guest's; `mtu` the one that it has (0 where that is not
+    known)."""
 
     host: str
     name: str
@@ -402,6 +421,14 @@ class WantedAddress:
     dpid: int
     network_id: str
     ip: str
+
+
+@row(key="port_id")
+class SeenMac:
+    """The MAC address that a VIF sends by, where the port names the VIF and nobody has told its address."""
+
+    port_id: str
+    mac: str
 
 
 @row(key=("network_id", "ip"), indexes=[index("port_id")])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from apps import demand
 from apps.switching import PROBES
 from controller.core.events import PacketIn
+from controller.core.handlers import Rows
 from controller.core.model import RemoteAddress, WantedAddress, WantedMac
 from controller.core.packet import arp_request, ethernet
 from controller.core.pipeline import LAYOUT
@@ -68,7 +69,7 @@ def test_a_destination_on_the_switch_itself_is_not_observed():
         PacketIn(host.bridges["br-int"].dpid, PUNT, (("reg0", 1),), encode(ethernet(MAC1, MAC2)))
         for host in (cloud.here, cloud.there)
     ]
-    net = cloud.world.machine.net
+    net = Rows(cloud.world.machine.net, cloud.world.settings)
     assert [len(list(demand.observe(net, packet))) for packet in punted] == [1, 0]
 
 

@@ -11,7 +11,7 @@ from controller.core.effects import Propose
 from controller.core.events import Changed
 from controller.core.net import Net
 from controller.core.plan import Draft
-from controller.core.plans import wiring
+from controller.core.plans import attachments, wiring
 from controller.core.row import KINDS
 from controller.core.settings import Settings
 
@@ -24,6 +24,7 @@ WIRING: dict[str, Callable[[Draft, Any], None]] = {
     "unbind": wiring.unbind,
     "activate": wiring.activate,
     "describe_host": wiring.describe_host,
+    "adopt_macs": attachments.adopt_macs,
     "tell_agents": wiring.tell_agents,
     "set_fault": lambda draft, fault: wiring.set_fault(draft, *fault),
     "clear_fault": lambda draft, fault: wiring.clear_fault(draft, *fault),

@@ -384,6 +384,11 @@ def port_desc_request(xid: int) -> bytes:
     return multipart(ofp.OFPMP_PORT_DESC, b"", xid)
 
 
+def port_stats_request(number: int, xid: int) -> bytes:
+    """The counters of one port."""
+    return multipart(ofp.OFPMP_PORT_STATS, struct.pack("!I4x", number), xid)
+
+
 def flow_monitor_request(xid: int) -> bytes:
     """Tell of every change of every flow that is not made on this connection (OpenFlow 1.4, 7.3.5.18)."""
     flags = ofp.OFPFMF_ADD | ofp.OFPFMF_REMOVED | ofp.OFPFMF_MODIFY

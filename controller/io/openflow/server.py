@@ -21,6 +21,7 @@ import eventlet
 from eventlet.green import socket
 from os_ken.lib import hub
 
+from controller.core.counters import Counters
 from controller.core.effects import Disconnect, FlowMods, FlushConnections, PacketOut, Read
 from controller.core.events import Event, SwitchDown, SwitchUp
 from controller.io.openflow.counting import Question, Wanted
@@ -168,6 +169,25 @@ class OpenFlowServer:
             connection.known = True
             connection.up = None
             self._end_reading(connection)
+
+    def port_counters(self, dpid: int, number: int, seconds: float) -> Counters | None:
+        """What a bridge has counted of a port.  None: it is not connected, has no such port, or does not answer in
+        time."""
+        connection = self._switches.get(dpid)
+        if connection is None or not connection.known:
+            return None
+        found: list[Counters | None] = []
+        answered = hub.Event()
+
+        def told(counters: Counters | None) -> None:
+            found.append(counters)
+            answered.set()
+
+        xid = connection.session.ask_port(number, told)
+        connection.flush()
+        answered.wait(seconds)
+        connection.session.forget_port(xid)
+        return found[0] if found else None
 
     # -- green threads ------------------------------------------------------------------------------------------------
 
