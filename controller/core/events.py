@@ -158,7 +158,8 @@ class BridgeRow(NamedTuple):
 
 
 class InterfaceRow(NamedTuple):
-    """An interface as OVSDB has it.  Its OpenFlow port is told over OpenFlow, by name; `error` says why it has none."""
+    """An interface as OVSDB has it.  Its OpenFlow port is told over OpenFlow, by name; `error` says why it has none.
+    `peer` is that of a patch port."""
 
     name: str
     bridge: str
@@ -168,6 +169,7 @@ class InterfaceRow(NamedTuple):
     error: str = ""
     tag: int | None = None
     ours: bool = False
+    peer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from controller.core.flow import LOCAL
 from controller.core.model import Host, Interface, OfPort, Presence, Session
 from controller.core.net import Change, Net
 from controller.core.settings import HostSettings, Settings
+from controller.core.trunks import bridge_of
 
 GRACE = 2.0
 """Seconds that a bridge's host has to dial in over OVSDB before the bridge counts as one without."""
@@ -48,10 +49,9 @@ class Hosts:
     def described(self, net: Net, event: HostUp | HostChanged) -> Iterable[Change | Propose]:
         """A host told, anew, what it is."""
         known = net.get(Host, event.name)
-        integration = event.integration_bridge or self.settings.integration_bridge
-        mappings = event.bridge_mappings or (() if event.problem else self.settings.bridge_mappings)
+        integration, mappings = self.integration_bridge(event), self.mappings(event)
         # A bridge that is mapped no more stays in our care: its traffic goes on by our NORMAL flow.
-        managed = {integration, *(b for _, b in mappings), *(name for name, _ in (known.bridges if known else ()))}
+        managed = {integration, *(bridge_of(b) for _, b in mappings), *(name for name, _ in (known.bridges if known else ()))}
         host = Host(
             name=event.name,
             local_ip=event.local_ip,
@@ -65,10 +65,18 @@ class Hosts:
         if host != known:
             yield Propose("describe_host", host)
 
+    def integration_bridge(self, event: HostUp | HostChanged) -> str:
+        return event.integration_bridge or self.settings.integration_bridge
+
+    def mappings(self, event: HostUp | HostChanged) -> tuple[tuple[str, str], ...]:
+        """A host's own, else those of the configuration; none when what it says can't be read."""
+        return event.bridge_mappings or (() if event.problem else self.settings.bridge_mappings)
+
     def problem(self, event: HostUp | HostChanged) -> str:
         """What is wrong with a host's description of itself ("": nothing)."""
-        there = {bridge.name for bridge in event.bridges}
-        missing = [f"{physnet}:{bridge}" for physnet, bridge in event.bridge_mappings if bridge not in there]
+        # The integration bridge is made when it is missing.
+        there = {*(bridge.name for bridge in event.bridges), self.integration_bridge(event)}
+        missing = [f"{physnet}:{mapped}" for physnet, mapped in event.bridge_mappings if bridge_of(mapped) not in there]
         if event.problem or not missing:
             return event.problem
         return f"bridge_mappings names bridges that are not there: {', '.join(missing)}"
@@ -179,7 +187,7 @@ def _ofport(dpid: int, port: PortDesc) -> OfPort:
 
 
 def _interface(host: str, row: InterfaceRow) -> Interface:
-    return Interface(host, row.name, row.bridge, row.type, row.iface_id, row.mac, row.error, row.tag)
+    return Interface(host, row.name, row.bridge, row.type, row.iface_id, row.mac, row.error, row.tag, row.peer)
 
 
 class OvsdbWants:

@@ -18,6 +18,7 @@ from controller.core.model import (
 from controller.core.net import Change, Net
 from controller.core.placement.layer import Keys, Layer, both
 from controller.core.settings import Settings
+from controller.core.trunks import bridge_of, trunk
 
 INTERFACE_TYPES = {**{type: type for type in TUNNEL_TYPES}, "ip6gre": "gre"}
 """Open vSwitch's interface types, and the tunnel types they carry (GRE over IPv6 has a type of its own there)."""
@@ -48,7 +49,7 @@ def _switch(net: Net, settings: Settings, dpid: int) -> Switch | None:
         return None
     host = hosts[0]
     bridge = next(name for name, known in host.bridges if known == dpid)
-    physical = next((physnet for physnet, mapped in host.bridge_mappings if mapped == bridge), "")
+    physical = next((physnet for physnet, mapped in host.bridge_mappings if bridge_of(mapped) == bridge), "")
     if host.managed:
         role = INT if bridge == host.integration_bridge else ETH
     else:
@@ -60,15 +61,24 @@ def _uplinks(net: Net, settings: Settings, change: Change) -> Keys:
     for row in both(change):
         match row:
             case Switch(dpid) | OfPort(dpid):
-                if isinstance(row, OfPort) and not row.name.startswith(("int-", "phy-")):
-                    continue
                 switch = net.get(Switch, dpid)
                 known = net.get(Host, switch.host) if switch else None
-                yield from ((dpid, physnet) for physnet, _ in (known.bridge_mappings if known else ()))
+                mappings = known.bridge_mappings if known else ()
+                if isinstance(row, OfPort) and not row.name.startswith(("int-", "phy-")):
+                    integration = known.integration_bridge if known else ""
+                    yield from ((dpid, physnet) for physnet, at in mappings if bridge_of(at) == integration)
+                    continue
+                yield from ((dpid, physnet) for physnet, _ in mappings)
                 yield from ((dpid, uplink.physical_network) for uplink in net.find(Uplink, "dpid", dpid))
             case Host():
                 for _, dpid in row.bridges:
                     yield from ((dpid, physnet) for physnet, _ in row.bridge_mappings)
+            case Interface(host):
+                known = net.get(Host, host)
+                mappings = known.bridge_mappings if known else ()
+                trunks = [physnet for physnet, at in mappings if known and bridge_of(at) == known.integration_bridge]
+                for switch in net.find(Switch, "host+role", (host, INT)) if trunks else ():
+                    yield from ((switch.dpid, physnet) for physnet in trunks)
             case _:
                 pass
 
@@ -79,9 +89,13 @@ def _uplink(net: Net, settings: Settings, key: tuple[int, str]) -> Uplink | None
     host = net.get(Host, switch.host) if switch else None
     if switch is None or host is None:
         return None
-    bridge = dict(host.bridge_mappings).get(physical_network)
-    if bridge is None or (switch.role == ETH and switch.physical_network != physical_network):
+    mapped = dict(host.bridge_mappings).get(physical_network)
+    bridge = bridge_of(mapped or "")
+    if mapped is None or (switch.role == ETH and switch.physical_network != physical_network):
         return None
+    if bridge == host.integration_bridge:
+        port = trunk(net, host, dpid, mapped) if switch.role == INT else None
+        return Uplink(dpid, physical_network, port.number, trunk=True) if port is not None else None
     name = f"int-{bridge}" if switch.role == INT else f"phy-{bridge}"
     ports = net.find(OfPort, "dpid+name", (dpid, name))
     return Uplink(dpid, physical_network, ports[0].number) if ports else None
@@ -117,5 +131,5 @@ def _tunnel_port(net: Net, settings: Settings, key: tuple[int, str]) -> TunnelPo
 
 
 SWITCHES = Layer(Switch, (Session, Host, Presence, OfPort), _switches, _switch)
-UPLINKS = Layer(Uplink, (Switch, OfPort, Host), _uplinks, _uplink)
+UPLINKS = Layer(Uplink, (Switch, OfPort, Host, Interface), _uplinks, _uplink)
 TUNNEL_PORTS = Layer(TunnelPort, (Switch, OfPort, Host, Interface), _tunnel_ports, _tunnel_port)
