@@ -51,7 +51,11 @@ class Hosts:
         known = net.get(Host, event.name)
         integration, mappings = self.integration_bridge(event), self.mappings(event)
         # A bridge that is mapped no more stays in our care: its traffic goes on by our NORMAL flow.
-        managed = {integration, *(bridge_of(b) for _, b in mappings), *(name for name, _ in (known.bridges if known else ()))}
+        managed = {
+            integration,
+            *(bridge_of(b) for _, b in mappings),
+            *(name for name, _ in (known.bridges if known else ())),
+        }
         host = Host(
             name=event.name,
             local_ip=event.local_ip,
