@@ -37,8 +37,9 @@ def trace(machine: Machine, source: str, target: str) -> dict[str, Any]:
     """Where an echo request (or, without addresses of one family, a frame) from one port to another would go.
 
     The ports are named by id or by name.  The answer has `delivered`, `reason` ("" when it is), the `packet`, and
-    `hops` in their order: `switch`, `in_port` and `arrives` (as what), `lookups` (`table`, `flow`, and `cookie`, "" for a
-    flow that is not ours), `out_port` and `leaves` (as what).  Raises LookupError for a port that is not there, or whose VIF is not.
+    `hops` in their order: `switch`, `in_port` and `arrives` (as what), `lookups` (`table`, `flow`, and `cookie`, "" for
+    a flow that is not ours), `out_port` and `leaves` (as what).  Raises LookupError for a port that is not there, or
+    whose VIF is not.
     """
     one, other = _port(machine.net, source), _port(machine.net, target)
     places = [_place(machine.net, port) for port in (one, other)]
@@ -47,7 +48,7 @@ def trace(machine: Machine, source: str, target: str) -> dict[str, Any]:
 
 def _port(net: Any, name: str) -> Port:
     port = net.get(Port, name)
-    found = [port] if port is not None else [port for port in net.all(Port) if port.name == name]
+    found: list[Port] = [port] if port is not None else [port for port in net.all(Port) if port.name == name]
     if len(found) != 1:
         raise LookupError(f"{name!r} names {'several ports' if found else 'no port'}")
     return found[0]
@@ -65,10 +66,9 @@ def probe(one: Port, other: Port) -> Packet:
     for version in (4, 6):
         ends = [_address(port, version) for port in (one, other)]
         if all(ends):
-            macs = one.mac_address, other.mac_address
-            if version == 4:
-                return ipv4(*macs, *ends, ICMP).but(icmpv4_type=ECHO_REQUEST)
-            return ipv6(*macs, *ends, ICMPV6).but(icmpv6_type=ECHO_REQUEST_6)
+            make, protocol = (ipv4, ICMP) if version == 4 else (ipv6, ICMPV6)
+            made = make(one.mac_address, other.mac_address, ends[0], ends[1], protocol)
+            return made.but(icmpv4_type=ECHO_REQUEST) if version == 4 else made.but(icmpv6_type=ECHO_REQUEST_6)
     return ethernet(one.mac_address, other.mac_address)
 
 
@@ -113,7 +113,8 @@ class _Trace:
         for switch in self._switches:
             host = self._net.get(Host, switch.host)
             for tunnel in self._net.find(TunnelPort, "dpid", switch.dpid):
-                yield (switch.dpid, tunnel.ofport), Tunnel(tunnel.type, host.local_ip)
+                if host is not None:
+                    yield (switch.dpid, tunnel.ofport), Tunnel(tunnel.type, host.local_ip)
 
     def _model(self, switch: Switch) -> ModelSwitch:
         ledger = self._machine.ledgers.get(switch.dpid)
@@ -160,8 +161,10 @@ class _Trace:
         return way
 
     def _is_there(self, hop: Hop) -> bool:
-        switch = self._net.get(Switch, hop.dpid)
-        return switch is not None and switch.host == self._there.host
+        return self._switch(hop).host == self._there.host
+
+    def _switch(self, hop: Hop) -> Switch:
+        return next(switch for switch in self._switches if switch.dpid == hop.dpid)
 
     def _next(self, way: list[Hop], at: int, end: Place | None) -> tuple[Place, Packet] | None:
         """The port by which a hop's packet goes on, and as what: to the next hop, or to where it is delivered."""
@@ -188,7 +191,7 @@ class _Trace:
         return place in self._tunnels and to in self._tunnels
 
     def _hop(self, hop: Hop, onward: tuple[Place, Packet] | None) -> dict[str, Any]:
-        switch: Switch = self._net.get(Switch, hop.dpid)
+        switch = self._switch(hop)
         return {
             "switch": f"{switch.host}/{switch.bridge}",
             "in_port": self._name((hop.dpid, hop.in_port)),
@@ -218,7 +221,7 @@ class _Trace:
             joined = f"; the ports are in networks {self._one.network_id} and {self._other.network_id}"
         else:
             joined = ""
-        switch: Switch = self._net.get(Switch, way[-1].dpid)
+        switch = self._switch(way[-1])
         step = next((step for step in way[-1].result.path if not step.actions), way[-1].result.path[-1])
         where = f"{switch.host}/{switch.bridge}, table {LAYOUT.name(switch.role, step.table)}"
         if step.flow is None:
