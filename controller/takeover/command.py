@@ -77,6 +77,8 @@ def gathered(source: Source, config: Config, physical_network: str = "") -> Gath
         Networks(source, settings, found).gather()
         policies.rest()
         count_left_out(source, found)
+    for name, rows in source.passed_over().items():
+        found.leave_out(f"rows of the table {name}", rows)
     _note_unknown_physical_networks(config, found)
     return found
 
@@ -112,7 +114,7 @@ def _carry_out(store: Store, found: Gathered, apply: bool) -> int:
     first = store.revision
     for done in _write(store, found.rows):
         print(f"{done} of {len(found.rows)} rows", file=sys.stderr)
-    print(f"Written, as revisions {first + 1} to {store.revision}." if store.revision > first else "Nothing was new.")
+    print(f"Written, up to revision {store.revision}." if store.revision > first else "Nothing was new.")
     return 0
 
 

@@ -12,6 +12,7 @@ from apps.availability_zones import ZoneHints
 from apps.dhcp_options import DhcpOption, DhcpOptions
 from apps.dns import NetworkDns, PortDns
 from apps.port_bindings import PortBinding
+from apps.port_extras import DataPlane
 from apps.subnet_pools import PoolPart
 from controller.core.model import IMMEDIATE, NETWORK_TYPES, FixedIp, Network, Pool, Port, Route, Segment, Subnet
 from controller.core.plans import checks
@@ -205,6 +206,8 @@ class Networks:
         self._options()
         for row in self._source.rows("portdnses"):
             self._found.put(PortDns, row["port_id"], row["dns_name"] or "", row.get("dns_domain") or "")
+        for row in self._source.rows("portdataplanestatuses"):
+            self._found.put(DataPlane, row["port_id"], row["data_plane_status"])
         for row in self._source.rows("networkdnsdomains"):
             self._found.put(NetworkDns, row["network_id"], row["dns_domain"])
         dhcp = sum(row.get("device_owner") == DHCP for row in ports)

@@ -132,8 +132,8 @@ class Policies:
         for table, object_type in SHARED_COLUMNS:
             shared = [row for row in self._source.rows(table) if row.get("shared") and row["id"] not in told]
             self._found.rows.extend(_for_everyone(row, object_type, SHARED) for row in shared)
+        external = {row["network_id"] for row in self._source.rows("externalnetworks")}
         if not self._source.has("networkrbacs"):
-            external = {row["network_id"] for row in self._source.rows("externalnetworks")}
             networks = [row for row in self._source.rows("networks") if row["id"] in external]
             self._found.rows.extend(_for_everyone(row, "network", EXTERNAL) for row in networks)
 
@@ -187,8 +187,7 @@ LEFT_OUT = {
     "ml2_distributed_port_bindings": "bindings of distributed router ports",
     "vpnservices": "VPN services",
     "firewall_groups_v2": "firewall groups",
-    "portdataplanestatuses": "data plane statuses of ports",
-    "default_security_group_rules": "templates of security group rules (SG templates of your own)",
+    "securitygroupdefaultrules": "templates of security group rules (there are Neutron's own here)",
 }
 """Tables whose rows have no place here yet, and what they are called."""
 

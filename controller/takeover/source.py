@@ -11,12 +11,26 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from controller.io.store import engines
+from controller.io.store.schema import known_tables
 
 NEUTRON, QUANTUM, QUANTUM_V1 = "Neutron (ML2)", "Quantum (Open vSwitch plugin)", "Quantum v1"
 MARKS = ((NEUTRON, "networksegments"), (NEUTRON, "ml2_network_segments"), (QUANTUM, "ovs_network_bindings"))
 """A table that only that kind has."""
 RENAMED = {"tenant_id": "project_id", "target_tenant": "target_project"}
 """What columns were called before, and are called here."""
+
+WORKING = {
+    *("alembic_version", "alembic_version_neutron", "agents", "networkdhcpagentbindings", "segmenthostmappings"),
+    *("quotausages", "reservations", "resourcedeltas", "provisioningblocks", "ml2_port_binding_levels"),
+    *("ml2_flat_allocations", "ml2_vxlan_endpoints", "ml2_gre_endpoints", "ml2_geneve_endpoints", "dvr_host_macs"),
+    *("default_security_group", "network_subnet_lock", "ipavailabilityranges", "consistencyhashes"),
+    *("routerports", "routerroutes", "router_extra_attributes", "routerl3agentbindings", "floatingipdnses"),
+    *("meteringlabelrules", "subports", "qos_bandwidth_limit_rules", "qos_dscp_marking_rules", "serviceprofiles"),
+    *("qos_port_policy_bindings", "qos_network_policy_bindings", "qospolicyrbacs", "portuplinkstatuspropagation"),
+    *("ovn_revision_numbers", "ovn_hash_ring", "providerresourceassociations"),
+    *("ipamsubnets", "ipamallocations", "ipamallocationpools", "ovs_tunnel_endpoints", "ovs_node_info"),
+}
+"""Tables that say again what others do, or go with Neutron's processes or with what is left out and counted."""
 
 Row = dict[str, Any]
 
@@ -37,7 +51,9 @@ class Source:
             self.name = parsed.render_as_string(hide_password=True)
             self._engine = create_engine(_only_read(parsed))
             self._connection = self._connect()
-            self._tables = set(inspect(self._connection).get_table_names())
+            # Patchbay's own may be in the same database.
+            self._tables = set(inspect(self._connection).get_table_names()) - set(known_tables().tables)
+            self._looked_at: set[str] = set()
         except (ArgumentError, NoSuchModuleError, ValueError) as error:
             raise Unreadable(f"{url!r} is not the URL of a database that can be read: {error}") from error
         except (SQLAlchemyError, OSError) as error:
@@ -71,6 +87,7 @@ class Source:
         """The rows of a table by their columns' names; none where there is no such table."""
         if table not in self._tables:
             return []
+        self._looked_at.add(table)
         try:
             found = self._connection.execute(select(self._table(table))).mappings().all()
         except SQLAlchemyError as error:
@@ -88,7 +105,13 @@ class Source:
         """How many rows a table has; 0 where there is none."""
         if table not in self._tables:
             return 0
+        self._looked_at.add(table)
         return int(self._connection.execute(select(func.count()).select_from(self._table(table))).scalar_one())
+
+    def passed_over(self) -> dict[str, int]:
+        """The tables that nobody has looked at, and how many rows they have, where they have any and those matter."""
+        found = {table: self.count(table) for table in sorted(self._tables - self._looked_at - WORKING)}
+        return {table: rows for table, rows in found.items() if rows}
 
     def _table(self, name: str) -> Table:
         try:

@@ -73,7 +73,7 @@ def neutron() -> Tables:
             "updated_at": when,
             "revision_number": n,
         }
-        for n, text in enumerate(("first network", "", "a port", "", "", "a group"), 1)
+        for n, text in {**dict.fromkeys(range(1, 17), ""), 1: "first network", 3: "a port", 6: "a group"}.items()
     ]
     return {
         "standardattributes": attributes,
@@ -82,7 +82,7 @@ def neutron() -> Tables:
         "subnetpools": [
             {"id": POOL, "project_id": BLUE, "name": "pool", "ip_version": 4, "default_prefixlen": 24}
             | {"min_prefixlen": 8, "max_prefixlen": 32, "shared": False, "is_default": False, "default_quota": None}
-            | {"address_scope_id": SCOPE}
+            | {"address_scope_id": SCOPE, "standard_attr_id": 16}
         ],
         "subnetpoolprefixes": [{"subnetpool_id": POOL, "cidr": "10.0.0.0/8"}],
         "networks": [
@@ -91,9 +91,9 @@ def neutron() -> Tables:
             _network(EXT_NET, RED, "public", 5, mtu=1500),
         ],
         "networksegments": [
-            _segment(SEGMENT, NET, "vlan", "physnet1", 150),
-            _segment(OTHER_SEGMENT, OTHER_NET, "vxlan", None, 77),
-            _segment(EXT_SEGMENT, EXT_NET, "flat", "physnet1", None),
+            _segment(SEGMENT, NET, "vlan", "physnet1", 150, 8),
+            _segment(OTHER_SEGMENT, OTHER_NET, "vxlan", None, 77, 9),
+            _segment(EXT_SEGMENT, EXT_NET, "flat", "physnet1", None, 10),
         ],
         "ml2_vlan_allocations": [
             {"physical_network": "physnet1", "vlan_id": 150, "allocated": True},
@@ -110,9 +110,9 @@ def neutron() -> Tables:
         "networkdnsdomains": [{"network_id": NET, "dns_domain": "blue.example."}],
         "networksecuritybindings": [{"network_id": NET, "port_security_enabled": True}],
         "subnets": [
-            _subnet(SUBNET, BLUE, NET, "10.0.0.0/24", "10.0.0.1", 4, pool=POOL),
-            _subnet(SUBNET6, BLUE, NET, "fd00::/64", "fd00::1", 6, mode="slaac"),
-            _subnet(OTHER_SUBNET, RED, OTHER_NET, "10.0.0.0/24", None, 4),
+            _subnet(SUBNET, BLUE, NET, "10.0.0.0/24", "10.0.0.1", 4, 11, pool=POOL),
+            _subnet(SUBNET6, BLUE, NET, "fd00::/64", "fd00::1", 6, 12, mode="slaac"),
+            _subnet(OTHER_SUBNET, RED, OTHER_NET, "10.0.0.0/24", None, 4, 13),
         ],
         "ipallocationpools": [
             {"id": "1", "subnet_id": SUBNET, "first_ip": "10.0.0.2", "last_ip": "10.0.0.99"},
@@ -126,7 +126,7 @@ def neutron() -> Tables:
         "ports": [
             _port(PORT, BLUE, NET, MAC.upper(), 3, device_id="vm1", device_owner="compute:nova"),
             _port(PEER, BLUE, NET, PEER_MAC, 4, device_id="vm2", device_owner="compute:nova"),
-            _port(AGENT, RED, OTHER_NET, AGENT_MAC, 4, device_id="dhcp", device_owner="network:dhcp"),
+            _port(AGENT, RED, OTHER_NET, AGENT_MAC, 7, device_id="dhcp", device_owner="network:dhcp"),
         ],
         "ipallocations": [
             {"port_id": PORT, "ip_address": "10.0.0.5", "subnet_id": SUBNET, "network_id": NET},
@@ -148,8 +148,8 @@ def neutron() -> Tables:
             {"id": GROUP, "project_id": BLUE, "name": "default", "standard_attr_id": 6, "stateful": True}
         ],
         "securitygrouprules": [
-            _rule(RULE, "ingress", "IPv4", protocol="TCP", ports=(22, 22), prefix="10.0.0.0/8"),
-            _rule(EGRESS, "egress", "IPv6", group=GROUP),
+            _rule(RULE, "ingress", "IPv4", 14, protocol="TCP", ports=(22, 22), prefix="10.0.0.0/8"),
+            _rule(EGRESS, "egress", "IPv6", 15, group=GROUP),
         ],
         "securitygroupportbindings": [{"port_id": PORT, "security_group_id": GROUP}],
         "portsecuritybindings": [
@@ -180,7 +180,9 @@ def _network(id: str, project: str, name: str, attributes: int, mtu: int, hints:
     }
 
 
-def _segment(id: str, network: str, type: str, physnet: str | None, number: int | None) -> dict[str, Any]:
+def _segment(
+    id: str, network: str, type: str, physnet: str | None, number: int | None, attributes: int
+) -> dict[str, Any]:
     return {
         "id": id,
         "network_id": network,
@@ -190,7 +192,7 @@ def _segment(id: str, network: str, type: str, physnet: str | None, number: int 
         "is_dynamic": False,
         "segment_index": 0,
         "name": None,
-        "standard_attr_id": 5,
+        "standard_attr_id": attributes,
     }
 
 
@@ -201,6 +203,7 @@ def _subnet(
     cidr: str,
     gateway: str | None,
     version: int,
+    attributes: int,
     mode: Any = None,
     pool: Any = None,
 ) -> dict[str, Any]:
@@ -217,7 +220,7 @@ def _subnet(
         "ipv6_address_mode": mode,
         "segment_id": None,
         "subnetpool_id": pool,
-        "standard_attr_id": 5,
+        "standard_attr_id": attributes,
     }
 
 
@@ -255,6 +258,7 @@ def _rule(
     id: str,
     direction: str,
     ethertype: str,
+    attributes: int,
     protocol: Any = None,
     ports: Any = (None, None),
     prefix: Any = None,
@@ -271,7 +275,7 @@ def _rule(
         "port_range_max": ports[1],
         "remote_ip_prefix": prefix,
         "remote_group_id": group,
-        "standard_attr_id": 5,
+        "standard_attr_id": attributes,
     }
 
 

@@ -197,9 +197,17 @@ def test_what_is_made_next_takes_nothing_that_is_taken(importing):
 
 
 def test_what_has_no_place_is_counted_and_what_is_odd_is_told(importing):
-    importing.build()
+    importing.build(
+        routers=foreign.neutron()["routers"],
+        vpnthings=[{"id": "1"}],
+        agents=[{"id": "1", "host": "h1"}],
+    )
     _, out = importing()
     assert "there is no place for it yet: 2 floating IPs" in out
+    assert [line.split(": ")[1] for line in out.splitlines() if "rows of the table" in line] == [
+        "1 rows of the table vpnthings"
+    ]
+    assert "agents" not in out.replace("DHCP agents", "").replace("the agents are gone", "")
     assert "there is no place for it yet: 1 routers" in out
     assert "there is no place for it yet: 1 quotas of router" in out
     assert "ml2_vlan_allocations: no network has vlan 151, though allocated; free here" in out
