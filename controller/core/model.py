@@ -347,6 +347,10 @@ NIC = re.compile(r"(eth|em|bond|team)[0-9]+|en[ospx][0-9a-z]+|p[0-9]+p[0-9]+")
 """What Linux calls network cards (systemd.net-naming-scheme(7), biosdevname), and no hypervisor a guest's interface."""
 
 
+NIC_TYPES = ("", "system", "dpdk", "afxdp", "dummy")
+"""The types of interface that a network card can be of ("dummy" is for Open vSwitch's own tests)."""
+
+
 def is_nic(name: str) -> bool:
     """Whether a port is a network card, by its name."""
     return NIC.fullmatch(name) is not None
@@ -406,7 +410,7 @@ class Interface:
             return True
         if self.type == "patch":
             return not self.name.startswith("int-") and self.name != "patch-tun"
-        return self.type in ("", "system", "dpdk") and is_nic(self.name)
+        return self.type in NIC_TYPES and is_nic(self.name)
 
 
 @row(
