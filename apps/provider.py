@@ -27,7 +27,7 @@ from controller.core.model import (
 )
 from controller.core.pipeline import ADMIT, LOOKUP, NET, REMOTE, UNTAGGED, load, onward, vlan
 from controller.core.segments import segments_of
-from controller.core.trunks import bridge_of
+from controller.core.trunks import bridge_of, joined
 
 app = App("provider")
 
@@ -128,10 +128,13 @@ def normal(net: Any, switch: Switch) -> Iterable[Flow]:
 
 @app.ovsdb(Host)
 def patches(net: Any, host: Host) -> Iterable[OvsdbOperation]:
-    """Each mapped bridge that the host has is programmed by us and joined to the integration bridge."""
+    """Each mapped bridge that the host has is programmed by us and joined to the integration bridge: unless its
+    operator has joined it."""
     there = {name for name, _ in host.bridges}
     for bridge in (bridge_of(mapped) for _, mapped in host.bridge_mappings):
-        if bridge in there and bridge != host.integration_bridge:
+        if bridge not in there or bridge == host.integration_bridge:
+            continue
+        if not joined(net, host.name, host.integration_bridge, bridge):
             yield EnsureBridge(
                 bridge,
                 protocols=("OpenFlow14",),

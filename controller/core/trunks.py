@@ -2,6 +2,7 @@
 
 A host maps the physical network to its integration bridge.  `physnet1:br-int:eth1` names the port.  `physnet1:br-int`
 leaves it to what is there: the one NIC on the bridge, or the one patch port that its operator joined to another bridge.
+`physnet1:br0` means such a patch port to br0, if there is one; else br0 is a provider bridge of ours.
 On a trunk the VLAN of a frame is the provider's own, so the other bridge needs no flow of ours.
 """
 
@@ -27,6 +28,14 @@ def trunk(net: Any, host: Host, dpid: int, mapped: str) -> OfPort | None:
     for name in _names(net, host, dpid, mapped):
         found += net.find(OfPort, "dpid+name", (dpid, name))
     return found[0] if len(found) == 1 else None
+
+
+def joined(net: Any, host: str, integration_bridge: str, bridge: str) -> str:
+    """The one patch port of a host's integration bridge that its operator has joined to another bridge ("": none)."""
+    known = net.find(Interface, "trunk", (host, integration_bridge))
+    patches = [one for one in known if one.type == "patch" and _leads_out(net, one)]
+    found = [one.name for one in patches if net.get(Interface, (host, one.peer)).bridge == bridge]
+    return found[0] if len(found) == 1 else ""
 
 
 def _names(net: Any, host: Host, dpid: int, mapped: str) -> list[str]:

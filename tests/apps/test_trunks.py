@@ -35,7 +35,7 @@ def uplink(world, hypervisor):
     return world.machine.net.get(Uplink, (hypervisor.bridges["br-int"].dpid, "physnet1"))
 
 
-def patched(world, name="patch-inside"):
+def patched(world, name="patch-inside", mappings=TRUNK_MAPPINGS):
     """A host whose operator has patched br-int to br0, where the NIC is."""
     host = world.host(True, TRUNK_MAPPINGS)
     world.settle()
@@ -44,11 +44,17 @@ def patched(world, name="patch-inside"):
     host._patch("br-int", name, "br0", "patch-outside")
     for at, peer in ((name, "patch-outside"), ("patch-outside", name)):
         host.interfaces[at] = host.interfaces[at]._replace(peer=peer)
+    host.mappings = mappings
     world.join(host)
-    for bridge in host.bridges.values():
-        world.bounce(bridge)
+    world.bounce(host.bridges["br-int"])
     world.settle()
     return host
+
+
+def wanted_bridges(world, host):
+    """The bridges that the host shall have programmed, by what is asked of its OVSDB."""
+    wanted = (o for o in world.machine.wants._wanted[host.name] if isinstance(o, EnsureBridge | EnsurePatch))
+    return sorted(getattr(operation, "name", "patch") for operation in wanted)
 
 
 def fault(world, host):
@@ -97,8 +103,7 @@ def test_what_came_from_a_trunk_never_goes_back_to_it():
 
 def test_nothing_is_asked_of_the_host_but_its_integration_bridge():
     world, here, *_ = cloud()
-    wanted = [o for o in world.machine.wants._wanted[here.name] if isinstance(o, EnsureBridge | EnsurePatch)]
-    assert [operation.name for operation in wanted] == ["br-int"]
+    assert wanted_bridges(world, here) == ["br-int"]
 
 
 def test_a_patch_of_the_operator_is_the_trunk_whatever_its_name():
@@ -107,6 +112,43 @@ def test_a_patch_of_the_operator_is_the_trunk_whatever_its_name():
     assert uplink(world, host) == Uplink(host.bridges["br-int"].dpid, "physnet1", ofport(host, "to-the-rack"), True)
     assert world.store.net.get(Host, host.name).bridges == (("br-int", host.bridges["br-int"].dpid),)
     assert fault(world, host) == ""
+
+
+def test_a_bridge_that_is_mapped_by_its_name_is_not_touched_while_its_operators_patch_is_there():
+    world = World()
+    host = patched(world, mappings=(("physnet1", "br0"),))
+    int_dpid = host.bridges["br-int"].dpid
+    assert uplink(world, host) == Uplink(int_dpid, "physnet1", ofport(host, "patch-inside"), True)
+    assert wanted_bridges(world, host) == ["br-int"]
+    assert world.store.net.get(Host, host.name).bridges == (("br-int", int_dpid),)
+    before = dict(host.interfaces)
+    for name in ("patch-inside", "patch-outside"):
+        host.remove(name)
+    world.bounce(host.bridges["br-int"])
+    world.events.append(host.interfaces_changed(before))
+    world.settle()
+    assert wanted_bridges(world, host) == ["br-int", "br0", "patch"]
+    assert dict(world.store.net.get(Host, host.name).bridges).keys() == {"br-int", "br0"}
+    assert uplink(world, host) == Uplink(int_dpid, "physnet1", ofport(host, "int-br0"))
+
+
+def test_a_patch_that_comes_later_takes_the_place_of_ours():
+    world = World()
+    host = world.host()
+    world.settle()
+    world.plug(world.port(world.network("vlan", segmentation_id=150)), host)
+    world.settle()
+    assert uplink(world, host).ofport == ofport(host, "int-br-eth1")
+    before = dict(host.interfaces)
+    host._patch("br-int", "patch-inside", "br-eth1", "patch-outside")
+    for at, peer in (("patch-inside", "patch-outside"), ("patch-outside", "patch-inside")):
+        host.interfaces[at] = host.interfaces[at]._replace(peer=peer)
+    world.bounce(host.bridges["br-int"])
+    world.events.append(host.interfaces_changed(before))
+    world.settle()
+    assert uplink(world, host).ofport == ofport(host, "patch-inside")
+    (outward,) = flows(world, host, "provider.outward")
+    assert f"mod_vlan_vid:150,output:{ofport(host, 'patch-inside')}," in outward
 
 
 def test_a_patch_whose_peer_does_not_answer_is_no_trunk():

@@ -22,9 +22,10 @@ def add_integration_bridge(host: Hypervisor) -> None:
 
 
 class Trunks(Cloud):
-    """Two hosts: `nic` has its NIC on br-int, `patched` has it on a bridge of its own, br0, that is patched by hand."""
+    """Two hosts: `nic` has its NIC on br-int, `patched` has it on a bridge of its own, br0, that is patched by hand: at
+    once where that host maps br0 by its name."""
 
-    def __init__(self, bed) -> None:
+    def __init__(self, bed, mapped: str = "br-int") -> None:
         self.bed = bed
         self.nic, self.patched = self.hosts = [bed.hypervisor(), bed.hypervisor()]
         self.controller = bed.controller(CONFIG)
@@ -34,8 +35,10 @@ class Trunks(Cloud):
         literally(self.nic, "ovs-vsctl add-port br-int eth1")
         self.patched.vsctl("add-br", "br0", "--", "set", "Bridge", "br0", "datapath_type=netdev")
         self.patched.vsctl("add-port", "br0", "eth1")
-        for host in self.hosts:
-            host.join(bridge_mappings="physnet1:br-int")
+        if mapped == "br0":
+            self.patch_as_it_was_meant(made=False)
+        self.nic.join(bridge_mappings="physnet1:br-int")
+        self.patched.join(bridge_mappings=f"physnet1:{mapped}")
         wait_until(lambda: self.connected() == 2, 30, "both integration bridges are programmed")
 
     def fault(self, host: Hypervisor) -> str:
@@ -47,8 +50,11 @@ class Trunks(Cloud):
         literally(self.patched, f"ovs-vsctl add-port br0 patch-outside {both} options:peer=patch-inside")
         literally(self.patched, f"ovs-vsctl add-port br-int patch-inside {both} options:peer=patch-outside")
 
-    def patch_as_it_was_meant(self) -> None:
-        for name, peer in (("patch-outside", "patch-inside"), ("patch-inside", "patch-outside")):
+    def patch_as_it_was_meant(self, made: bool = True) -> None:
+        pairs = (("br0", "patch-outside", "patch-inside"), ("br-int", "patch-inside", "patch-outside"))
+        for bridge, name, peer in pairs:
+            if not made:
+                self.patched.vsctl("--no-wait", "add-port", bridge, name)
             literally(self.patched, f"ovs-vsctl set Interface {name} type=patch options:peer={peer}")
 
 
@@ -59,6 +65,15 @@ def test_vlans_cross_between_a_nic_on_br_int_and_a_patch_of_the_operator(bed):
     wait_until(lambda: "patch-inside: " in cloud.fault(cloud.patched), 10, "the fault tells which end has no device")
     cloud.patch_as_it_was_meant()
     wait_until(lambda: cloud.fault(cloud.patched) == "", 10, "the patch is found")
+    cross(cloud)
+
+
+def test_a_bridge_that_is_mapped_by_its_own_name_is_reached_by_the_patch_of_the_operator(bed):
+    cross(Trunks(bed, "br0"))
+
+
+def cross(cloud: Trunks) -> None:
+    """Packets of a VLAN and a flat network, there and back; and what is the operator's stays so."""
     foreign = identities(cloud.patched, "br0")
     for number, type in enumerate(("vlan", "flat"), 1):
         network = cloud.network(type, f"10.{number}.0.0/24", f"fd00:{number}::/64")
