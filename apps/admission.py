@@ -12,8 +12,8 @@ from typing import Any
 from controller.core.app import App
 from controller.core.effects import EnsureBridge
 from controller.core.flow import Flow
-from controller.core.model import INT, Host, LocalPort, Network, Port, Switch, TunnelPort, Uplink
-from controller.core.pipeline import ADMIT, NET, SRC, UNTAGGED, goto, load, onward
+from controller.core.model import INT, Attachment, Host, LocalPort, Network, Port, Switch, TunnelPort, Uplink
+from controller.core.pipeline import ADMIT, NET, PUNT, SRC, UNTAGGED, goto, load, onward, resubmit
 
 app = App("admission")
 
@@ -21,19 +21,23 @@ ADMISSION = app.table(
     "admission",
     stage=ADMIT,
     reads=("in_port", "vlan_vid"),
-    writes=(NET, SRC),
-    leads=("provider_in", "tunnel_in"),
+    writes=(NET, SRC, PUNT),
+    leads=("provider_in", "tunnel_in", "punt"),
     meaning="which network is the packet in, by the port it came from",
 )
 
 
 @app.flows(LocalPort)
 def vif(net: Any, local: LocalPort) -> Iterable[Flow]:
-    """An untagged packet from a VIF is in its port's network, unless the port or the network is down."""
+    """An untagged packet from a VIF is in its port's network, unless the port or the network is down.
+
+    Where it is to tell its sender's MAC address, the controller gets a copy.
+    """
     port, network = net.get(Port, local.port_id), net.get(Network, local.network_id)
     if port is None or network is None or not (port.admin_state_up and network.admin_state_up):
         return
-    actions = [load(NET, network.key), load(SRC, port.key), onward(ADMISSION)]
+    tell = [load(PUNT, 1), resubmit("punt"), load(PUNT, 0)] if Attachment.wants_mac(net, port.id) else []
+    actions = [load(NET, network.key), load(SRC, port.key), tell, onward(ADMISSION)]
     yield ADMISSION.flow(100, {"in_port": local.ofport, "vlan_vid": UNTAGGED}, actions)
 
 

@@ -75,7 +75,10 @@ def _address(value: Any) -> str:
     return str(value)
 
 
-def _block(value: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+Block = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def _block(value: Any) -> Block:
     is_block = isinstance(value, str) and "/" in value
     try:
         if isinstance(value, str) and "%" not in value and (not is_block or value.partition("/")[2].isdecimal()):
@@ -108,6 +111,20 @@ class AddressPairs:
 
     port_id: str
     allowed_address_pairs: tuple[AddressPair, ...] = attr(default=(), initial=(), check=PAIRS, filter=False)
+
+    @staticmethod
+    def blocks(net: Any, port_id: str) -> list[tuple[str, Block]]:
+        """(MAC, block of addresses) of each pair of a port; an address is a block of one."""
+        side = net.get(AddressPairs, port_id)
+        pairs = side.allowed_address_pairs if side is not None else ()
+        return list(dict.fromkeys((pair.mac_address, _block(pair.ip_address)) for pair in pairs))
+
+    @staticmethod
+    def allow(net: Any, port_id: str, mac: str, address: str) -> bool:
+        """Whether a pair of a port's has this MAC and address, both in their usual text."""
+        found = AddressPairs.blocks(net, port_id)
+        asked = ipaddress.ip_address(address) if found else None
+        return any(mac == held and asked in block for held, block in found)
 
 
 @app.rule(Port)

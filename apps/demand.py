@@ -15,8 +15,19 @@ from controller.core.app import App
 from controller.core.effects import Observe
 from controller.core.events import PacketIn
 from controller.core.flow import Controller, Flow, Meter, Metered
-from controller.core.model import Binding, LocalPort, Network, Port, Switch, WantedAddress, WantedMac
-from controller.core.pipeline import NET, OUTPUT, PUNT
+from controller.core.model import (
+    Attachment,
+    Binding,
+    Holder,
+    LocalPort,
+    Network,
+    Port,
+    SeenMac,
+    Switch,
+    WantedAddress,
+    WantedMac,
+)
+from controller.core.pipeline import NET, OUTPUT, PROBE, PUNT
 
 app = App("demand")
 
@@ -35,22 +46,26 @@ DEMAND = app.table(
 @app.flows(LocalPort)
 def punt(net: Any, local: LocalPort) -> Iterable[Flow | Meter]:
     """A port's copies have a meter of their own, so that no VIF can drown the others'; its id is the OpenFlow port."""
-    if not net.settings.proactive:
+    if not net.settings.proactive or Attachment.wants_mac(net, local.port_id):
         yield Meter(local.ofport, net.settings.punt_rate)
         yield DEMAND.flow(100, {PUNT: 1, "in_port": local.ofport}, [Metered(local.ofport), Controller(HEADERS)])
 
 
 @app.packets(DEMAND)
 def observe(net: Any, punted: PacketIn) -> Iterable[Observe]:
-    """Note the destination that the packet looks for, when the model has it on another host."""
+    """Note the destination that the packet looks for, when the model has it on another host; and its sender's MAC
+    address, when that is to be known."""
     switch = net.get(Switch, punted.dpid)
     networks = net.find(Network, "key", dict(punted.fields).get(NET.wire, 0))
     if switch is None or not networks:
         return
     network_id = networks[0].id
     seen = frame.parse(punted.data)
+    yield from _sender(net, punted, seen.eth_src)
+    if net.settings.proactive:
+        return
     if seen.target:
-        sought = net.find(Port, "address", (network_id, seen.target))
+        sought = _with_address(net, network_id, seen.target)
     else:
         sought = net.find(Port, "network_id+mac_address", (network_id, seen.eth_dst))
     for port in sought:
@@ -59,3 +74,22 @@ def observe(net: Any, punted: PacketIn) -> Iterable[Observe]:
             yield Observe(net.change(WantedMac(punted.dpid, network_id, port.mac_address)))
             if seen.target:
                 yield Observe(net.change(WantedAddress(punted.dpid, network_id, seen.target)))
+
+
+def _with_address(net: Any, network_id: str, address: str) -> list[Port]:
+    """The ports that have an address: its holder where several may have it, else those whose own it is."""
+    holder = net.get(Holder, (network_id, address))
+    if holder is None:
+        owners: list[Port] = net.find(Port, "address", (network_id, address))
+        return owners
+    port = net.get(Port, holder.port_id)
+    return [port] if port is not None else []
+
+
+def _sender(net: Any, punted: PacketIn, mac: str) -> Iterable[Observe]:
+    fields = dict(punted.fields)
+    if fields.get(PROBE.wire, 0) >> PROBE.offset & 1:
+        return  # we sent it, in the port's name
+    for local in net.find(LocalPort, "ofport", (punted.dpid, fields.get("in_port", 0))):
+        if Attachment.wants_mac(net, local.port_id):
+            yield Observe(net.change(SeenMac(local.port_id, mac)))

@@ -1,8 +1,9 @@
 """Neighbours: ARP (RFC 826) and Neighbor Solicitations (RFC 4861) for addresses of the model are answered on the spot.
 
-A switch answers for the addresses of its own ports, and for those elsewhere that its ports asked for.  Any other
-request goes on to the members of the network, with a copy for the controller.  A port's question for its own address
-(duplicate address detection, RFC 5227) is never answered.
+A switch answers for the addresses of its own ports, and for those elsewhere that its ports asked for.  An address that
+several ports may have is its holder's (apps/address_holders.py).  Any other request goes on to the members of the
+network, with a copy for the controller.  A port's question for its own address (duplicate address detection, RFC 5227)
+is never answered, nor what only tells of an address (a gratuitous ARP).
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from apps.allowed_address_pairs import AddressPairs
 from controller.core.address import ip, ip_text, mac, version
 from controller.core.app import App
 from controller.core.flow import IN_PORT, Flow, Move, Output, Resubmit, SetField
-from controller.core.model import INT, LocalPort, Network, Port, RemoteAddress, Switch, WantedAddress
+from controller.core.model import INT, Holder, LocalPort, Network, Port, RemoteAddress, Switch, WantedAddress
 from controller.core.pipeline import NET, PUNT, REMOTE, RESPOND, SRC, goto, load, onward
 
 app = App("neighbours")
@@ -28,7 +30,7 @@ NEIGHBOURS = app.table(
     stage=RESPOND,
     slot=0,
     reads=(
-        *(NET, SRC, REMOTE, "eth_type", "arp_op", "arp_tpa"),
+        *(NET, SRC, REMOTE, "eth_type", "arp_op", "arp_spa", "arp_tpa"),
         *("ip_proto", "icmpv6_type", "icmpv6_code", "nd_target", "nd_options_type"),
     ),
     writes=(PUNT, "eth_src", "eth_dst", "arp_op", "arp_sha", "arp_tha", "arp_spa", "arp_tpa"),
@@ -56,9 +58,9 @@ _SAY_REPLY = [SetField("arp_op", REPLY), Move("arp_sha", "arp_tha"), Move("arp_s
 _BACK = Output(IN_PORT)
 
 
-def _answer(network: Network, port: Port, address: str, idle: int) -> Flow:
-    """The flow that answers for an address with the port's MAC."""
-    own = mac(port.mac_address)
+def _answer(network: Network, hardware: str, address: str, idle: int) -> Flow:
+    """The flow that answers for an address with a MAC."""
+    own = mac(hardware)
     turn = [_TO_SENDER, SetField("eth_src", own)]
     match: dict[Any, Any] = {NET: network.key, REMOTE: 0}
     if version(address) == 6:
@@ -76,21 +78,60 @@ def local(net: Any, local: LocalPort) -> Iterable[Flow]:
     port, network = net.get(Port, local.port_id), net.get(Network, local.network_id)
     if port is None or network is None or not (port.admin_state_up and network.admin_state_up):
         return
-    for address in dict.fromkeys(fixed.ip_address for fixed in port.fixed_ips):
-        yield _answer(network, port, address, 0)
+    own = list(dict.fromkeys(fixed.ip_address for fixed in port.fixed_ips))
+    for address in own:
+        holder = _holder(net, port.network_id, address)
+        if holder is None or holder.port_id == port.id:
+            yield _answer(network, port.mac_address, address, 0)
+    blocks = AddressPairs.blocks(net, port.id)
+    held = _held(net, port, own) if blocks else []
+    for holder in held:
+        yield from _answers(network, holder, 0)
+    may = (str(block.network_address) for _, block in blocks if block.num_addresses == 1)
+    for address in dict.fromkeys((*own, *(holder.ip for holder in held), *may)):
         if version(address) == 4:
-            own: dict[Any, Any] = {NET: network.key, SRC: port.key, **_ASK, "arp_tpa": ip(address)}
-            yield NEIGHBOURS.flow(110, own, onward(NEIGHBOURS))
+            probe: dict[Any, Any] = {NET: network.key, SRC: port.key, **_ASK, "arp_tpa": ip(address)}
+            yield NEIGHBOURS.flow(110, probe, onward(NEIGHBOURS))
+
+
+def _held(net: Any, port: Port, own: list[str]) -> list[Holder]:
+    """What a port holds beside its own addresses."""
+    found = (holder for holder in net.find(Holder, "port_id", port.id) if holder.ip not in own)
+    return [holder for holder in found if _holder(net, port.network_id, holder.ip) is not None]
+
+
+def _holder(net: Any, network_id: str, address: str) -> Holder | None:
+    """Who holds an address that several ports may have, while it may and is up."""
+    holder: Holder | None = net.get(Holder, (network_id, address))
+    port = net.get(Port, holder.port_id) if holder is not None else None
+    if holder is None or port is None or not port.admin_state_up:
+        return None
+    own = any(fixed.ip_address == address for fixed in port.fixed_ips)
+    return holder if own or AddressPairs.allow(net, port.id, holder.mac, address) else None
+
+
+def _answers(network: Network, holder: Holder, idle: int) -> Iterable[Flow]:
+    """What answers for a held address, but not to whoever tells that it has it."""
+    yield _answer(network, holder.mac, holder.ip, idle)
+    if version(holder.ip) == 4:
+        told: dict[Any, Any] = {NET: network.key, **_ASK, "arp_spa": ip(holder.ip), "arp_tpa": ip(holder.ip)}
+        yield NEIGHBOURS.flow(107, told, onward(NEIGHBOURS))
 
 
 @app.flows(RemoteAddress, shared="address")
 def remote(net: Any, address: tuple[str, str]) -> Iterable[Flow]:
     """An address on another host is answered for while it is asked for."""
     network = net.get(Network, address[0])
+    if network is None or not network.admin_state_up:
+        return
+    idle = 0 if net.settings.proactive else net.settings.idle_timeout
+    if net.get(Holder, address) is not None:
+        holder = _holder(net, *address)
+        yield from _answers(network, holder, idle) if holder is not None else ()
+        return
     for port in net.find(Port, "address", address)[:1]:
-        if network is not None and network.admin_state_up and port.admin_state_up:
-            idle = 0 if net.settings.proactive else net.settings.idle_timeout
-            yield _answer(network, port, address[1], idle)
+        if port.admin_state_up:
+            yield _answer(network, port.mac_address, address[1], idle)
 
 
 @app.flows(Switch)

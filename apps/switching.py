@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from controller.core import probe
 from controller.core.address import mac
 from controller.core.app import App
-from controller.core.flow import Flow, OutputReg
+from controller.core.effects import Observe
+from controller.core.events import PacketIn
+from controller.core.flow import Controller, Flow, Meter, Metered, OutputReg
 from controller.core.model import (
     INT,
     FloodChunk,
@@ -19,6 +22,7 @@ from controller.core.model import (
     Network,
     NetworkOnSwitch,
     Port,
+    Probe,
     Switch,
 )
 from controller.core.pipeline import CHUNK, LOOKUP, MULTICAST, NET, OUT, OUTPUT, REMOTE, goto, load, onward, resubmit
@@ -48,9 +52,11 @@ DELIVER = app.table(
     "deliver",
     stage=OUTPUT,
     slot=0,
-    reads=(OUT,),
+    reads=(OUT, *probe.SIGN),
     meaning="out of the port that was decided on",
 )
+PROBES = 0xFF00
+"""The meter of probes: its id is above all OpenFlow ports' numbers, which are the ids of the other meters."""
 
 
 @app.flows(LocalPort)
@@ -64,12 +70,26 @@ def unicast(net: Any, local: LocalPort) -> Iterable[Flow]:
 
 
 @app.flows(Switch)
-def rules(net: Any, switch: Switch) -> Iterable[Flow]:
+def rules(net: Any, switch: Switch) -> Iterable[Flow | Meter]:
     """What holds for every network: broadcast floods, and what came from another host never goes to one again."""
     if switch.role == INT:
         yield SWITCHING.flow(50, {"eth_dst": MULTICAST}, [goto("flood")])
         yield SWITCHING.flow(20, {REMOTE: 1}, [])
         yield DELIVER.flow(1, {}, [OutputReg(OUT.wire, OUT.offset, OUT.bits)])
+        # No guest gets a probe, not even where the switch has no meters and so refuses the flow that catches it.
+        yield DELIVER.flow(90, probe.SIGN, [])
+        yield Meter(PROBES, net.settings.punt_rate)
+        yield DELIVER.flow(100, probe.SIGN, [Metered(PROBES), Controller()])
+
+
+@app.packets(DELIVER)
+def caught(net: Any, punted: PacketIn) -> Iterable[Observe]:
+    """Note where a probe that somebody waits for was to be delivered."""
+    nonce = probe.nonce_of(punted.data)
+    asked = net.get(Probe, nonce) if nonce is not None else None
+    if asked is not None:
+        out = dict(punted.fields).get(OUT.wire, 0) >> OUT.offset & (1 << OUT.bits) - 1
+        yield Observe(net.change(Probe(asked.nonce, asked.source, asked.target, (punted.dpid, out))))
 
 
 @app.flows(FloodChunk)

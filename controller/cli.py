@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
-from controller import cli_accounts, look
+from controller import cli_accounts, cli_quantum, look
 
 
 def run(arguments: list[str]) -> int:
@@ -74,6 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     forget = _look(commands, "forget", look.forget, "forget a host that will not come back")
     forget.add_argument("host", metavar="HOST")
     _look(commands, "ports", look.ports, "the ports: where they are plugged, and their status")
+    check = _look(commands, "check", look.check, "whether a port's path, or that between two ports, is ready")
+    check.add_argument("port", metavar="PORT", help="its id, or its name")
+    check.add_argument("other", metavar="PORT", nargs="?", help="another port of its network")
     trace = _look(commands, "trace", look.trace, "the way of a packet from one port to another, hop by hop")
     trace.add_argument("port", metavar="PORT", help="its id, or its name")
     trace.add_argument("other", metavar="PORT", help="where the packet goes")
@@ -91,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     wait.add_argument("--connected", action="store_true", help="leave switches that are away out of account")
 
     cli_accounts.add(commands)
+    cli_quantum.add(commands)
 
     pipeline = commands.add_parser("pipeline", help="the reference of stages, tables and fields")
     pipeline.set_defaults(function=look.pipeline)

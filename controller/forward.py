@@ -15,7 +15,7 @@ from controller.config_types import Address
 from rest import errors
 from rest.wsgi import RETRY_AFTER, Application
 
-PATHS = ("/patchbay/", "/v2.0/convergence")
+PATHS = ("/patchbay/", "/v2.0/convergence", "/v1.0/extensions/ovs/", "/v1.1/extensions/ovs/")
 """How the paths begin that are the controller's."""
 CONNECT = 2.0
 """Seconds to reach the controller."""

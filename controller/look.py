@@ -88,8 +88,8 @@ def hosts(options: argparse.Namespace) -> int:
         mappings = " ".join(f"{physnet}:{bridge}" for physnet, bridge in host["bridge_mappings"].items())
         joined = host["joined_by"] + ("" if host["ovsdb"] or host["joined_by"] == "controller" else " (away)")
         counts = host["networks"], host["ports"]
-        rows.append([host["name"], joined, host["local_ip"], mappings, bridges, *counts, host["fault"]])
-    heads = ["HOST", "JOINED BY", "TUNNEL IP", "MAPPINGS", "BRIDGES", "NETWORKS", "PORTS", "FAULT"]
+        rows.append([host["name"], joined, host["local_ip"], mappings, bridges, *counts, host["fault"], host["note"]])
+    heads = ["HOST", "JOINED BY", "TUNNEL IP", "MAPPINGS", "BRIDGES", "NETWORKS", "PORTS", "FAULT", "NOTE"]
     return _show(options, found, table(heads, rows))
 
 
@@ -107,12 +107,24 @@ def ports(options: argparse.Namespace) -> int:
     rows = [
         [
             *(port["id"], port["name"], port["network"], port["type"], port["mac_address"]),
-            *(" ".join(port["addresses"]), port["host"], port["interface"], port["status"], port["fault"]),
+            *(" ".join(port["addresses"]), port["host"], port["interface"], port["status"]),
+            *(port.get("spoofed"), port["fault"], port["note"]),
         ]
         for port in found
     ]
-    heads = ["PORT", "NAME", "NETWORK", "TYPE", "MAC", "ADDRESSES", "HOST", "INTERFACE", "STATUS", "FAULT"]
+    heads = ["PORT", "NAME", "NETWORK", "TYPE", "MAC", "ADDRESSES", "HOST", "INTERFACE", "STATUS"]
+    heads += ["SPOOFED", "FAULT", "NOTE"]
     return _show(options, found, table(heads, rows))
+
+
+@_asking
+def check(options: argparse.Namespace) -> int:
+    """Print whether a path is ready, or where it ends and why; the exit code is 1 when it is not."""
+    found = ask(options, "ports", options.port, "check", *([options.other] if options.other else []))
+    where = f"{found['switch']}, table {found['table']}: " if found["table"] else ""
+    text = "ready" if found["ready"] else f"not ready: port {found['port']}: {where}{found['reason']}"
+    _show(options, found, text)
+    return 0 if found["ready"] else 1
 
 
 @_asking

@@ -10,6 +10,7 @@ import gc
 import logging
 import os
 import resource
+import secrets
 import signal
 import sys
 from collections.abc import Callable, Iterable
@@ -24,10 +25,12 @@ from os_ken.lib import hub
 from controller.config import Config, ConfigError, load
 from controller.config_tls import Tls
 from controller.core import app
+from controller.core.check import Edges
 from controller.core.inspect import Inspector
 from controller.core.machine import Machine
 from controller.core.pipeline import LAYOUT
 from controller.core.plans import quotas
+from controller.core.probe import NONCE_BITS
 from controller.core.record import write_event
 from controller.core.resources import declare
 from controller.core.row import KINDS
@@ -93,7 +96,9 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     secure = _secure("REST", "api", config.rest_tls)
     listener = _listening("REST", config.rest, lambda where: secure(_listen(config.rest)))
     stack.callback(listener.close)
-    rest = rest_of(config, store, apps, Inspector(machine, loop.waiting.wait))
+    nonce = lambda: secrets.randbits(NONCE_BITS)  # noqa: E731
+    edges = Edges(loop.waiting.wait, loop.emit, openflow.count, nonce, openflow.port_counters)
+    rest = rest_of(config, store, apps, Inspector(machine, loop.waiting.wait, edges))
     if rest.identity is not None:
         beside = _listening("Identity", config.access.listen, lambda where: secure(_listen(config.access.listen)))
         stack.callback(beside.close)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -10,6 +11,8 @@ from controller.core.plan import Refusal
 
 class ApiError(Exception):
     """A request that can't be answered.  `type` is the exception name that clients match on."""
+
+    content_type = "application/json"
 
     def __init__(self, status: int, type: str, message: str, headers: Mapping[str, str] = MappingProxyType({})) -> None:
         super().__init__(message)
@@ -21,6 +24,10 @@ class ApiError(Exception):
     def document(self) -> dict[str, object]:
         """The body of the answer."""
         return {"NeutronError": {"type": self.type, "message": self.message, "detail": ""}}
+
+    def text(self) -> str:
+        """The document as it is sent, in `content_type`."""
+        return json.dumps(self.document())
 
 
 def from_refusal(refusal: Refusal) -> ApiError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rest import collection, convergence, documents, errors, inspection, member, openapi, quotas, tags
 from rest.context import Answer, Call, Context, Handler
+from rest.quantum_v1 import routes as quantum_v1
 
 SPECIAL: dict[str, Handler] = {
     "convergence": convergence.answer,
@@ -17,6 +18,8 @@ SPECIAL: dict[str, Handler] = {
 def answer(context: Context, call: Call, path: str) -> Answer:
     """Answer the request for a path.  Raises ApiError, Refusal and whatever the store raises."""
     parts = [part for part in path.split("/") if part]
+    if parts and parts[0] in quantum_v1.VERSIONS:
+        return quantum_v1.answer(context, call, parts)
     if parts:
         parts[-1] = parts[-1].removesuffix(".json")
     if not parts:

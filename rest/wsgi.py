@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import uuid
 from collections.abc import Callable, Iterable
@@ -93,7 +92,7 @@ def _path(environ: dict[str, Any]) -> str:
 
 
 def _error(error: errors.ApiError) -> tuple[Answer, dict[str, str]]:
-    return Answer(error.status, json.dumps(error.document())), dict(error.headers)
+    return Answer(error.status, error.text(), error.content_type), dict(error.headers)
 
 
 def _response(answered: Answer, headers: dict[str, str]) -> Response:

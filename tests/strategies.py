@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
+from apps.port_security import PortSecurity
 from controller.core.model import NETWORK_TYPES, LocalPort, Network, Port
 from controller.core.packet import arp_request, ethernet, neighbor_solicitation
 from controller.core.plan import Refusal
@@ -78,7 +79,9 @@ changed = st.one_of(
 """What happens to one."""
 talk = st.one_of(_action("send", few, few), _action("ask", few, few, st.sampled_from((4, 6))))
 """What makes switches want destinations elsewhere."""
-actions = st.lists(st.one_of(made, changed), max_size=12)
+guarded = _action("protected", few, on)
+"""Whether a guest sends as itself only."""
+actions = st.lists(st.one_of(made, changed, guarded), max_size=12)
 bursts = st.lists(st.integers(1, 4), max_size=12)
 """How many events the first steps take; all later ones take all there are."""
 outcomes = st.lists(st.sampled_from((APPLIED, APPLIED, LOST, UNACKNOWLEDGED)), max_size=12)
@@ -187,6 +190,12 @@ def _change_port(world: World, number: int, **values: Any) -> None:
         world.change_port(port, **values)
 
 
+def _protected(world: World, number: int, enabled: bool) -> None:
+    port = pick(all_ports(world), number)
+    if port is not None:
+        world.put(PortSecurity(port.id, enabled))
+
+
 def _network_up(world: World, number: int, up: bool) -> None:
     network = pick(all_networks(world), number)
     if network is not None:
@@ -290,6 +299,7 @@ _ACTIONS: dict[str, Any] = {
     "mac": lambda world, number, mac: _change_port(world, number, mac_address=MACS[mac]),
     "name": lambda world, number: _change_port(world, number, name=f"name {world.store.revision}"),
     "host_id": lambda world, number, host: _change_port(world, number, host_id=_host(world, host).name),
+    "protected": _protected,
     "delete_port": _delete_port,
     "delete_network": _delete_network,
     "add_segment": _add_segment,

@@ -22,6 +22,11 @@ def _ipv6(text: str) -> int:
     return int(IPAddress(text))
 
 
+def link_local(mac: int) -> int:
+    """The IPv6 address that a NIC has by its MAC address (RFC 4862, 5.3; modified EUI-64: RFC 4291, appendix A)."""
+    return 0xFE80 << 112 | (mac >> 24 ^ 0x020000) << 40 | 0xFFFE << 24 | mac & 0xFFFFFF
+
+
 def version(text: str) -> int:
     """4 or 6."""
     return 6 if ":" in text else 4

@@ -1,6 +1,7 @@
 """App and its decorators: how a feature says what it declares and what it renders.
 
-An app has at most six faces, all optional and in this order: rows, plan rules, tables, flows, packets, ovsdb.
+An app has at most six faces, all optional and in this order: rows, plan rules, tables, flows, packets, ovsdb.  What it
+does again and again belongs to its packets.
 Functions are pure: they get a view of the Net and rows, and return flows, effects or OVSDB operations.
 """
 
@@ -41,6 +42,17 @@ class Renderer:
         return self.name
 
 
+class Turn(NamedTuple):
+    """A function that is called for each row of a class once in `seconds`, and soon for those of a network of which a
+    row of class `soon` changed."""
+
+    name: str
+    scope: type
+    seconds: float
+    function: Callable[..., Iterable[Any]]
+    soon: type | None = None
+
+
 class Extended(NamedTuple):
     """What an app adds to the resource that shows rows of a class."""
 
@@ -70,6 +82,7 @@ class App:
         self.renderers: list[Renderer] = []
         self.packet_handlers: dict[tuple[str, int], Callable[..., Iterable[Any]]] = {}
         self.restorers: dict[tuple[str, int], Callable[..., Iterable[Any]]] = {}
+        self.turns: list[Turn] = []
         APPS[name] = self
 
     # -- rows and what clients see of them ----------------------------------------------------------------------------
@@ -178,6 +191,18 @@ class App:
     def restore(self, table: pipeline.Table) -> Callable[[Any], Any]:
         """Tell what a flow of a reactive table stood for: `f(net, dpid, fields) -> rows`, so it survives a restart."""
         return self._handler(self.restorers, table)
+
+    def periodic(self, scope: type, seconds: float, soon: type | None = None) -> Callable[[Any], Any]:
+        """Send something for each row of `scope`, which has a `dpid`, once in so many seconds: `f(net, row) -> effects`
+        (PacketOut).  The rows' turns are spread evenly over that time; `net` is that of a packet handler.
+
+        With `soon=Subnet` those of a network are served within seconds when a subnet of it changes."""
+
+        def register(function: Any) -> Any:
+            self.turns.append(Turn(f"{self.name}.{function.__name__}", scope, seconds, function, soon))
+            return function
+
+        return register
 
     def _renderer(self, face: str, scope: type, shared: str) -> Callable[[Any], Any]:
         def register(function: Any) -> Any:

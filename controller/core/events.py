@@ -30,6 +30,26 @@ class Tick:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# From people
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeWanted:
+    """Somebody asks whether packets get from one port to another (their ids); `nonce` tells this probe from others."""
+
+    nonce: int
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeOver:
+    """Nobody waits for that probe any more."""
+
+    nonce: int
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # From switches, over OpenFlow
 
 
@@ -159,7 +179,7 @@ class BridgeRow(NamedTuple):
 
 class InterfaceRow(NamedTuple):
     """An interface as OVSDB has it.  Its OpenFlow port is told over OpenFlow, by name; `error` says why it has none.
-    `peer` is that of a patch port."""
+    `mtu` is 0 where Open vSwitch does not tell it; `peer` is that of a patch port."""
 
     name: str
     bridge: str
@@ -169,6 +189,7 @@ class InterfaceRow(NamedTuple):
     error: str = ""
     tag: int | None = None
     ours: bool = False
+    mtu: int = 0
     peer: str = ""
 
 
@@ -229,6 +250,8 @@ class OvsdbDone:
 Event = (
     Changed
     | Tick
+    | ProbeWanted
+    | ProbeOver
     | SwitchUp
     | SwitchDown
     | Reread

@@ -1,4 +1,5 @@
-"""Handlers: the functions of apps that are called for a packet, or for a flow that stood on a switch or ended there.
+"""Handlers: the functions of apps that are called for a packet, for a flow that stood on a switch or ended there, or
+when it is a row's turn.
 
 One that raises becomes a fault of the switch's host, as a renderer becomes one of its object; everything else goes on.
 Guests make the packets, so nothing is written when a handler is called: faults begin and end with the ticks, and one
@@ -18,6 +19,7 @@ from controller.core.faults import Faults
 from controller.core.model import INT, Switch
 from controller.core.net import Net
 from controller.core.settings import Settings
+from controller.core.turns import Turns
 
 CALM = 60.0
 """Seconds without a failure before the fault of a handler may end."""
@@ -62,6 +64,7 @@ class Handlers:
         self._packets = _named((app.name, app.packet_handlers) for app in apps)
         self._restorers = _named((app.name, app.restorers) for app in apps)
         self._failures: dict[tuple[str, int], Failure] = {}
+        self.turns = Turns(apps)
 
     def packet(self, net: Net, event: PacketIn, take: Take) -> None:
         """Hand a punted packet to the app whose table punted it."""
@@ -74,6 +77,11 @@ class Handlers:
         handler = self._restorers.get((INT, table))
         if handler is not None:
             self._call(handler, dpid, take, Rows(net, self._settings), dpid, fields)
+
+    def take_turns(self, net: Net, now: float, take: Take) -> None:
+        """Take what the functions give whose turn it is."""
+        for turn, row in self.turns.tick(net, now):
+            self._call((turn.name, turn.function), row.dpid, take, Rows(net, self._settings), row)
 
     def _call(self, handler: tuple[str, Callable[..., Iterable[Any]]], dpid: int, take: Take, *about: Any) -> None:
         name, function = handler

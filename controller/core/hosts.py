@@ -202,7 +202,7 @@ def _ofport(dpid: int, port: PortDesc) -> OfPort:
 
 
 def _interface(host: str, row: InterfaceRow) -> Interface:
-    return Interface(host, row.name, row.bridge, row.type, row.iface_id, row.mac, row.error, row.tag, row.peer)
+    return Interface(host, row.name, row.bridge, row.type, row.iface_id, row.mac, row.error, row.tag, row.mtu, row.peer)
 
 
 class OvsdbWants:

@@ -9,9 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from controller.core import mtu
+from controller.core.app import FLOWS
+from controller.core.check import Checker, Edges, Verdict
 from controller.core.flow import Flow
 from controller.core.machine import Machine
 from controller.core.model import (
+    INT,
     Binding,
     Fault,
     Host,
@@ -31,17 +35,21 @@ from controller.core.trace import trace
 
 Wait = Callable[[Callable[[], bool], float], None]
 """`wait(reached, seconds)` returns when `reached()` is true, or the time is over."""
+ANSWER = 2.0
+"""Seconds that switches have to tell their counters."""
 DONE, PENDING, AWAY, REFUSED = "done", "pending", "away", "refused"
 """How it stands with a switch and a revision: it has all its flows; some are under way, or wait for what is; it is not
 connected, so what it holds is not known; it has all its flows but some that it refuses (`faults` says which)."""
 
 
 class Inspector:
-    """Reads a machine; never changes it.  `wait` is how to let others work meanwhile; without it nothing waits."""
+    """Reads a machine; never changes it.  `wait` is how to let others work meanwhile; without it nothing waits.
+    `edges` is how to ask switches: without it their counters are not known, and nothing can be probed."""
 
-    def __init__(self, machine: Machine, wait: Wait | None = None) -> None:
+    def __init__(self, machine: Machine, wait: Wait | None = None, edges: Edges | None = None) -> None:
         self._machine = machine
         self._wait = wait
+        self._edges = edges
 
     def status(self) -> dict[str, Any]:
         machine = self._machine
@@ -58,7 +66,7 @@ class Inspector:
         }
 
     def hosts(self) -> list[dict[str, Any]]:
-        """Every host that ever joined, and whether it can be reached."""
+        """Every host that ever joined, whether it can be reached, and what is wrong with it or odd (`note`)."""
         net = self._machine.net
         return [
             {
@@ -71,6 +79,7 @@ class Inspector:
                 "networks": len(net.find(NetworkOnHost, "host", host.name)),
                 "ports": len(net.find(Binding, "host", host.name)),
                 "fault": self._fault("Host", host.name),
+                "note": mtu.host_note(net, self._machine.settings, host),
             }
             for host in sorted(net.all(Host), key=lambda host: host.name)
         ]
@@ -141,9 +150,10 @@ class Inspector:
         return REFUSED if ledger is not None and ledger.refused else DONE
 
     def ports(self) -> list[dict[str, Any]]:
-        """Every port: where it was found, and what is wrong with it if anything is."""
+        """Every port: where it was found, and what is wrong with it or odd (`note`) if anything is."""
         net = self._machine.net
         found = []
+        counts = self._counts()
         for port in sorted(net.all(Port), key=lambda port: port.id):
             binding, local = net.get(Binding, port.id), net.get(LocalPort, port.id)
             ofport = net.get(OfPort, (local.dpid, local.ofport)) if local else None
@@ -162,13 +172,68 @@ class Inspector:
                     "ofport": local.ofport if local else None,
                     "status": self._status(port, binding),
                     "fault": self._fault("Port", port.id),
+                    "note": mtu.port_note(net, local) if local else "",
+                    **{name: packets.get(port.id) for name, packets in counts.items()},
                 }
             )
         return found
 
+    def counters(self, port_id: str) -> dict[str, int] | None:
+        """What its switch counts of a port that is plugged in: `rx` is what the VIF has sent.  None: the switch does
+        not say."""
+        local = self._machine.net.get(LocalPort, port_id)
+        if local is None:
+            raise LookupError(f"port {port_id} is not plugged in")
+        found = None if self._edges is None else self._edges.counters(local.dpid, local.ofport, ANSWER)
+        return None if found is None else found._asdict()
+
+    def _counts(self) -> dict[str, dict[str, int]]:
+        """What tables count (Table.counts), by port: packets that its flows there have met since they are there.
+
+        The switches are asked now; ports of one that does not answer are not in it.
+        """
+        net, tables = self._machine.net, {t.id: t for t in LAYOUT.tables(INT) if t.counts}
+        counts: dict[str, dict[str, int]] = {table.counts: {} for table in tables.values()}
+        owners = {table.owner for table in tables.values()}
+        renderers = [r for app in self._machine.apps if app.name in owners for r in app.renderers if r.face == FLOWS]
+        asked = {switch.dpid: [(id, 0) for id in tables] for switch in net.all(Switch) if switch.role == INT}
+        heard = self._edges.counts(asked, ANSWER) if self._edges is not None else {}
+        for dpid, packets in heard.items():
+            for local in net.find(LocalPort, "dpid", dpid):
+                for unit in (self._machine.engine.units.get((renderer, local.port_id)) for renderer in renderers):
+                    for flow in unit.items if unit is not None else ():
+                        if isinstance(flow, Flow) and flow.table in tables:
+                            of = counts[tables[flow.table].counts]
+                            of[local.port_id] = of.get(local.port_id, 0) + packets.get(flow.cookie, 0)
+        return counts
+
+    def check(self, name: str, other: str = "") -> dict[str, Any]:
+        """Whether a port's path is ready, or the way between two ports, there and back: see core.check."""
+        if self._edges is None:
+            raise LookupError("there is nothing here that could send a probe")
+        ports = [self._port(one) for one in (name, other) if one]
+        checker = Checker(self._machine, self._edges)
+        for about in ports:
+            if (verdict := checker.port(about)) is not None:
+                break
+        else:
+            for about, target in dict.fromkeys(((ports[0], ports[-1]), (ports[-1], ports[0]))):
+                if (verdict := checker.path(about, target)) is not None:
+                    break
+        said = verdict or Verdict("")
+        return {"ready": verdict is None, "port": about.id, **said._asdict()}
+
+    def _port(self, name: str) -> Port:
+        """A port by its id, or by its name where only one has that."""
+        port = self._machine.net.get(Port, name)
+        found = [port] if port is not None else [port for port in self._machine.net.all(Port) if port.name == name]
+        if len(found) != 1:
+            raise LookupError(f"{name!r} names {'several ports' if found else 'no port'}")
+        return found[0]
+
     def trace(self, source: str, target: str) -> dict[str, Any]:
         """Where a packet from one port to another would go: see core.trace."""
-        return trace(self._machine, source, target)
+        return trace(self._machine, self._port(source), self._port(target))
 
     def _type(self, network_id: str) -> str:
         segments = segments_of(self._machine.net, network_id)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from controller.core import events as e
-from controller.core import trunks
+from controller.core import probe, trunks, vif_macs
 from controller.core.agents import Agents
 from controller.core.app import FLOWS, App, renderers
 from controller.core.bindings import Bindings
@@ -24,7 +24,7 @@ from controller.core.flow import Flow, is_ours
 from controller.core.handlers import Handlers
 from controller.core.hosts import Hosts, OvsdbWants
 from controller.core.ledger import Digest, Ledger
-from controller.core.model import INT, Fault, ForeignDefault, Host, OfPort, Session, Switch
+from controller.core.model import INT, Fault, ForeignDefault, Host, OfPort, Probe, Session, Switch
 from controller.core.net import Change, Net
 from controller.core.placement import Placement
 from controller.core.rereads import Rereads
@@ -77,6 +77,8 @@ class Machine:
         self._handlers: dict[type, Callable[[Any], None]] = {
             e.Changed: self._changed,
             e.Tick: self._tick,
+            e.ProbeWanted: self._probe_wanted,
+            e.ProbeOver: lambda event: self._remove(Probe(event.nonce, "", "")),
             e.SwitchUp: self._switch_up,
             e.SwitchDown: self._switch_down,
             e.Reread: self._reread,
@@ -113,6 +115,7 @@ class Machine:
         changes = self._changes = self.placement.update(self.net, self._changes)
         if prune(self.net, changes):
             changes = self._changes = self.placement.update(self.net, changes)
+        self._app_handlers.turns.follow(self.net, changes)
         deltas, faulty = self.engine.update(self.net, changes)
         for delta in deltas:
             self._route(delta)
@@ -126,6 +129,7 @@ class Machine:
         self._effects.extend(self.agents.follow(self.net, changes))
         self._effects.extend(self.wants.flush())
         self._effects.extend(self.bindings.follow(self.net, changes, self.ledgers, self._busy()))
+        self._effects.extend(vif_macs.follow(self.net, changes))
 
     def _apply(self, change: Change) -> None:
         if change.old != change.new:
@@ -201,11 +205,16 @@ class Machine:
         self._take(self.hosts.tick(self.net, event.now))
         self.agents.tick(event.now)
         self._effects.extend(self.wants.flush_tags(self.net))
+        self._app_handlers.take_turns(self.net, event.now, self._take_effect)
         self._effects.extend(self._app_handlers.tick(self.net, event.now))
         if event.now - self._retried >= RETRY_REFUSED:
             self._retried = event.now
             self._rereads.want(dpid for dpid, ledger in self.ledgers.items() if ledger.refused)
         self._effects.extend(Read(dpid) for dpid in self._rereads.due(event.now) if self.ledgers[dpid].open)
+
+    def _probe_wanted(self, event: e.ProbeWanted) -> None:
+        self._put(Probe(event.nonce, event.source, event.target))
+        self._effects.extend(probe.sent(self.net, event.source, event.target, event.nonce))
 
     # -- events of switches -------------------------------------------------------------------------------------------
 
@@ -258,7 +267,7 @@ class Machine:
             case PacketOut():
                 self._effects.append(effect)
             case _:
-                raise TypeError(f"a packet handler gives Observe or PacketOut, not {effect!r}")
+                raise TypeError(f"a handler gives Observe or PacketOut, not {effect!r}")
 
     def _flow_removed(self, event: e.FlowRemoved) -> None:
         """An idle flow went: what it stood for is no longer wanted there."""

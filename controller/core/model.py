@@ -10,7 +10,7 @@ while a row that had them lives.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from controller.core.row import PLANNED, REQUIRED, attr, index, quiet, row, tags
 
@@ -144,6 +144,7 @@ class Subnet:
     key="id",
     indexes=[
         index("network_id"),
+        index("key"),
         index("network_id", "mac_address"),
         index("address", each=lambda port: ((port.network_id, ip.ip_address) for ip in port.fixed_ips)),
         index("subnet", each=lambda port: {ip.subnet_id for ip in port.fixed_ips}),
@@ -183,6 +184,24 @@ class Port:
     updated_at: str = attr(default="", post=False, put=False, quiet=True)
     revision_number: int = attr(default=0, post=False, put=False, quiet=True)
     tags: tuple[str, ...] = tags(post=True)
+
+
+@row(key="port_id", indexes=[index("vif_id")], store=True)
+class Attachment:
+    """The VIF of a port that names one: its interface's `iface-id` is `vif_id`, where others' is the port's id.
+
+    Such a VIF has a MAC address of its own; once that is known (`mac_address`), the port has it.
+    """
+
+    port_id: str
+    vif_id: str
+    mac_address: str = ""
+
+    @staticmethod
+    def wants_mac(net: Any, port_id: str) -> bool:
+        """Whether that port names a VIF whose MAC address is yet to be known."""
+        held = net.get(Attachment, port_id)
+        return held is not None and not held.mac_address
 
 
 ZONE = "nova"
@@ -385,9 +404,9 @@ class OfPort:
     ],
 )
 class Interface:
-    """An OVSDB Interface row of a host: `iface_id` is the port id that the VIF's owner wrote on it ('' if none).
-
-    `peer` is that of a patch port, and `error` why the interface has no OpenFlow port."""
+    """An OVSDB Interface row of a host: `iface_id` says whose VIF it is ('' if nobody's), a port's id or what its
+    Attachment names; `mac` is what the VIF's owner says of the guest's; `mtu` the one that it has (0 where that is not
+    known); `peer` is that of a patch port, and `error` why it has no OpenFlow port."""
 
     host: str
     name: str
@@ -397,6 +416,7 @@ class Interface:
     mac: str = quiet(default="")
     error: str = quiet(default="")
     tag: int | None = quiet(default=None)
+    mtu: int = quiet(default=0)
     peer: str = ""
 
     @property
@@ -435,6 +455,40 @@ class WantedAddress:
     dpid: int
     network_id: str
     ip: str
+
+
+@row(key="port_id")
+class SeenMac:
+    """The MAC address that a VIF sends by, where the port names the VIF and nobody has told its address."""
+
+    port_id: str
+    mac: str
+
+
+@row(key=("network_id", "ip"), indexes=[index("port_id")])
+class Holder:
+    """The port that holds an address which it is allowed beside its own: of those that are, the one that last said so.
+
+    It goes before the port that has the address as its own.
+    """
+
+    network_id: str
+    ip: str
+    port_id: str
+    mac: str
+
+
+@row(key="nonce")
+class Probe:
+    """A packet of ours on its way from one port to another (their ids), for somebody who asked whether it gets there.
+
+    `caught` is the switch and the OpenFlow port that it was to be delivered to, () while it is under way.
+    """
+
+    nonce: int
+    source: str
+    target: str
+    caught: tuple[int, ...] = ()
 
 
 # ---------------------------------------------------------------------------------------------------------------------

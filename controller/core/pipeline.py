@@ -86,6 +86,8 @@ OUT = field("OUT", 2, 0, 16, (LOOKUP, OUTPUT), "the OpenFlow port to deliver to"
 CHUNK = field("CHUNK", 2, 16, 16, (LOOKUP, LOOKUP), "which part of a flood set is next (0: its head)")
 REMOTE = field("REMOTE", 4, 0, 1, ANY, "1 when the packet came from another host")
 PUNT = field("PUNT", 4, 1, 1, ANY, "1 when the controller shall see a copy")
+OWN = field("OWN", 4, 30, 1, (GUARD, GUARD), "1 when the address that a packet is from, or about, is its sender's own")
+PROBE = field("PROBE", 4, 31, 1, ANY, "1 when it is a probe of ours in a port's name (core.probe): no guest gets it")
 TUNNEL = field("TUNNEL", 4, 4, 4, (LOOKUP, OUTPUT), "the tunnel type to leave by: 1 vxlan, 2 gre, 3 geneve")
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -99,6 +101,7 @@ class Table:
     `miss` is what a packet without a matching flow meets: NEXT (go on: see Layout.next), another
     table, or DROP.  Flows of `reactive` tables are read back with their matches: they stand for something observed.
     A stage is entered at its first table; one that comes `in_turn` follows those before it in its stage, by NEXT.
+    `counts` says what the packets are that flows of ports meet there, where people shall see how many (inspect.ports).
     """
 
     name: str
@@ -113,6 +116,7 @@ class Table:
     reactive: bool
     in_turn: bool
     meaning: str
+    counts: str = ""
 
     def __post_init__(self) -> None:
         self.id = SLOTS * self.stage + self.slot
@@ -309,6 +313,7 @@ def table(
     reactive: bool = False,
     in_turn: bool = False,
     meaning: str = "",
+    counts: str = "",
 ) -> Table:
     """Declare a table.  `leads` names the tables its flows go or resubmit to."""
     for declared in (*reads, *writes):
@@ -320,7 +325,8 @@ def table(
         raise LayoutError(f"table {name}: no role is called {on}")
     return LAYOUT.add(
         Table(
-            name, owner, on, stage, slot, _spelt(reads), _spelt(writes), tuple(leads), miss, reactive, in_turn, meaning
+            *(name, owner, on, stage, slot, _spelt(reads), _spelt(writes), tuple(leads), miss, reactive, in_turn),
+            *(meaning, counts),
         )
     )
 

@@ -56,8 +56,9 @@ def made_by_hand(net: Any, network_type: str) -> list[NetworkSegmentRange]:
 
 
 def own(net: Any, project_id: str, network_type: str) -> list[NetworkSegmentRange]:
-    """The ranges of a type that are a project's alone."""
-    return [one for one in made_by_hand(net, network_type) if not one.shared and one.project_id == project_id]
+    """The ranges of a type that are a project's alone, the one with the lowest values first."""
+    mine = [one for one in made_by_hand(net, network_type) if not one.shared and one.project_id == project_id]
+    return sorted(mine, key=lambda one: (one.minimum, one.physical_network or ""))
 
 
 def common(net: Any, settings: Settings, network_type: str, physical_network: str | None) -> list[Range]:

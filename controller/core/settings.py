@@ -21,7 +21,7 @@ class Settings:
     administrator may use any VLAN of it (Neutron's `network_vlan_ranges = physnet1`).  `quotas` is the limit of every
     project that has none of its own, by resource; one that is not in it has the resource's own, or that of `default`
     where the resource has none.  `dns_domain` ends with a dot.  `dhcp_lease_duration` is in seconds, -1
-    for leases that never end."""
+    for leases that never end.  `overlay_ip_version` is that of the addresses between which tunnels go."""
 
     integration_bridge: str = "br-int"
     tenant_network_types: tuple[str, ...] = ("vxlan",)
@@ -29,6 +29,7 @@ class Settings:
     flat_networks: tuple[str, ...] = ("*",)
     tunnel_id_ranges: tuple[tuple[int, int], ...] = ((1, 65535),)
     global_physnet_mtu: int = 1500
+    overlay_ip_version: int = 4
     base_mac: str = "fa:16:3e:00:00:00"
     bridge_mappings: tuple[tuple[str, str], ...] = ()
     proactive: bool = False

@@ -97,10 +97,12 @@ class ModelSwitch:
         return tuple(sorted(self._slots.values(), key=lambda flow: (flow.table, -flow.priority, repr(flow.match))))
 
     def installed(self, reactive: Container[int] = ()) -> tuple[Installed, ...]:
-        """What a read of the flow tables reports; with their fields where the table is among `reactive`."""
+        """What a read of the flow tables reports; with their fields where the table is among `reactive` and they end
+        when they are idle."""
         ours = [
-            Installed(flow.table, flow.priority, flow.cookie, "", _fields(flow) if flow.table in reactive else ())
+            Installed(flow.table, flow.priority, flow.cookie, "", _fields(flow) if reads else ())
             for flow in self.flows
+            for reads in (flow.idle_timeout and flow.table in reactive,)
         ]
         return (*ours, *(Installed(*entry) for entry in sorted(self.foreign)))
 

@@ -93,8 +93,12 @@ class ModelNetwork:
 
     def send(self, dpid: int, in_port: int, packet: Packet, *, meters_open: bool = True) -> Delivery:
         """Follow a packet that comes in at a port, all its copies included.  Raises Ambiguous, or Loop."""
+        return self.inject(dpid, in_port, packet.frame(), meters_open=meters_open)
+
+    def inject(self, dpid: int, in_port: int, packet: Packet, *, meters_open: bool = True) -> Delivery:
+        """The same for a packet of ours (a packet-out), which may bring registers along."""
         journey = _Journey(self, meters_open)
-        journey.enter((dpid, in_port), packet.frame())
+        journey.enter((dpid, in_port), packet)
         return journey.delivery()
 
     def _leads(self, place: Place) -> list[Place] | None:

@@ -33,25 +33,15 @@ DEFAULT = f.Flow(0, 0, (), (f.Output(f.NORMAL),))
 ICMP, ECHO_REQUEST, ECHO_REQUEST_6 = 1, 8, 128
 
 
-def trace(machine: Machine, source: str, target: str) -> dict[str, Any]:
+def trace(machine: Machine, source: Port, target: Port) -> dict[str, Any]:
     """Where an echo request (or, without addresses of one family, a frame) from one port to another would go.
 
-    The ports are named by id or by name.  The answer has `delivered`, `reason` ("" when it is), the `packet`, and
+    The answer has `delivered`, `reason` ("" when it is), the `packet`, and
     `hops` in their order: `switch`, `in_port` and `arrives` (as what), `lookups` (`table`, `flow`, and `cookie`, "" for
-    a flow that is not ours), `out_port` and `leaves` (as what).  Raises LookupError for a port that is not there, or
-    whose VIF is not.
+    a flow that is not ours), `out_port` and `leaves` (as what).  Raises LookupError for a port whose VIF is not
+    there.
     """
-    one, other = _port(machine.net, source), _port(machine.net, target)
-    places = [_place(machine.net, port) for port in (one, other)]
-    return _Trace(machine, one, other, places[0], places[1]).told()
-
-
-def _port(net: Any, name: str) -> Port:
-    port = net.get(Port, name)
-    found: list[Port] = [port] if port is not None else [port for port in net.all(Port) if port.name == name]
-    if len(found) != 1:
-        raise LookupError(f"{name!r} names {'several ports' if found else 'no port'}")
-    return found[0]
+    return _Trace(machine, source, target, _place(machine.net, source), _place(machine.net, target)).told()
 
 
 def _place(net: Any, port: Port) -> LocalPort:

@@ -1,21 +1,34 @@
-"""Wanted destinations that nothing needs any more."""
+"""Observed rows that nothing needs any more: wanted destinations, holders of addresses, MAC addresses of VIFs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from controller.core.model import Port, RemoteAddress, RemotePort, Switch, WantedAddress, WantedMac
+from controller.core.model import (
+    Attachment,
+    Binding,
+    Holder,
+    LocalPort,
+    Port,
+    RemoteAddress,
+    RemotePort,
+    SeenMac,
+    Switch,
+    WantedAddress,
+    WantedMac,
+)
 from controller.core.net import Change, Net
 from controller.core.row import key_of
 
 
 def prune(net: Net, changes: list[Change]) -> bool:
-    """Take back wants that lead to nothing: the destination is gone, or has come to the switch itself.
+    """Take back wants that lead to nothing: the destination is gone, or has come to the switch itself; and holders
+    whose VIF is gone; and MAC addresses that nobody waits for.
 
     Removals are carried out, and put behind the changes that they follow from; returns whether there were any.
     """
-    done = False
+    done = _prune_holders(net, changes) | _prune_seen(net, changes)
     for row in _wants_of(net, changes):
         if net.get(Switch, row.dpid) is None or net.get(type(row), key_of(row)) is None:
             continue
@@ -25,6 +38,40 @@ def prune(net: Net, changes: list[Change]) -> bool:
             changes.append(change)
             done = True
     return done
+
+
+def _prune_holders(net: Net, changes: list[Change]) -> bool:
+    found: dict[Holder, None] = {}
+    for change in changes:
+        match change:
+            case Change(_, Holder() as row) if net.get(Binding, row.port_id) is None:
+                found[row] = None
+            case Change(Binding(port_id), None):
+                found.update(dict.fromkeys(net.find(Holder, "port_id", port_id)))
+            case _:
+                pass
+    gone = [Change(row, None) for row in found if net.get(Holder, key_of(row)) == row]
+    for change in gone:
+        net.apply(change)
+    changes.extend(gone)
+    return bool(gone)
+
+
+def _prune_seen(net: Net, changes: list[Change]) -> bool:
+    found: dict[str, None] = {}
+    for change in changes:
+        if change.row_type in (SeenMac, Attachment) or (change.row_type is LocalPort and change.new is None):
+            found[change.key] = None
+    rows = (net.get(SeenMac, port_id) for port_id in found)
+    gone = [Change(row, None) for row in rows if row is not None and not _is_waited_for(net, row)]
+    for change in gone:
+        net.apply(change)
+    changes.extend(gone)
+    return bool(gone)
+
+
+def _is_waited_for(net: Net, seen: SeenMac) -> bool:
+    return Attachment.wants_mac(net, seen.port_id) and net.get(LocalPort, seen.port_id) is not None
 
 
 def _wants_of(net: Net, changes: Iterable[Change]) -> Iterable[WantedMac | WantedAddress]:

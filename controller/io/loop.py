@@ -22,7 +22,7 @@ from controller.core.events import Changed, Event, SwitchUp, Tick
 from controller.core.machine import Machine
 from controller.core.net import Change
 from controller.core.plan import Draft, Refusal
-from controller.core.plans import wiring
+from controller.core.plans import attachments, wiring
 from controller.core.record import write_event
 from controller.io.queue import Queue
 from controller.io.waiting import Waiting
@@ -39,6 +39,7 @@ PLANS: dict[str, Callable[[Draft, Any], None]] = {
     "unbind": wiring.unbind,
     "activate": wiring.activate,
     "describe_host": wiring.describe_host,
+    "adopt_macs": attachments.adopt_macs,
     "tell_agents": wiring.tell_agents,
     "set_fault": lambda draft, fault: wiring.set_fault(draft, *fault),
     "clear_fault": lambda draft, fault: wiring.clear_fault(draft, *fault),

@@ -17,6 +17,8 @@ from controller.core.events import (
     HostUp,
     PacketIn,
     PortStatus,
+    ProbeOver,
+    ProbeWanted,
     Reread,
     SwitchDown,
     SwitchError,
@@ -54,6 +56,8 @@ def source(event: Event) -> Hashable:
             return None
         case Tick():
             return Tick
+        case ProbeWanted() | ProbeOver():
+            return ProbeWanted
         case _:
             return event.dpid if isinstance(event, _OF_SWITCHES) else event.name
 

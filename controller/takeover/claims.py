@@ -9,7 +9,7 @@ from typing import Any
 from apps.address_scopes import AddressScope
 from apps.security_groups.rows import Membership, SecurityGroup, SecurityGroupRule
 from apps.subnet_pools import PoolPart, SubnetPool
-from controller.core.model import Network, Port, RbacPolicy, Segment, Subnet
+from controller.core.model import Attachment, Network, Port, RbacPolicy, Segment, Subnet
 from controller.core.plan import Draft
 from controller.core.plans import allocate
 from controller.core.row import SIDES, key_of
@@ -94,6 +94,9 @@ def _broken(draft: Draft, row: Any) -> Iterator[str]:
             yield from _segment(draft, row)
         case Port():
             yield from _port(draft, row)
+        case Attachment():
+            for held in draft.find(Attachment, "vif_id", row.vif_id):
+                yield f"interface {row.vif_id} is that of port {held.port_id} already"
         case SecurityGroup() if row.name == DEFAULT_GROUP:
             for other in draft.find(SecurityGroup, "default", row.project_id):
                 yield f"project {row.project_id} has a default security group already, {other.id}"
@@ -115,6 +118,8 @@ def _references(row: Any) -> Iterator[tuple[type, str]]:
                 yield SecurityGroup, row.remote_group_id
         case Membership():
             yield from ((SecurityGroup, group) for group in row.security_groups)
+        case Attachment():
+            yield Port, row.port_id
         case PoolPart() if row.subnetpool_id:
             yield SubnetPool, row.subnetpool_id
         case SubnetPool() if row.address_scope_id:

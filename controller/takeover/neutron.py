@@ -16,7 +16,7 @@ from apps.port_extras import DataPlane
 from apps.subnet_pools import PoolPart
 from controller.core.model import IMMEDIATE, NETWORK_TYPES, FixedIp, Network, Pool, Port, Route, Segment, Subnet
 from controller.core.plans import checks
-from controller.core.plans.networks import OVERHEAD
+from controller.core.plans.networks import largest_mtu
 from controller.core.settings import Settings
 from controller.takeover.gathered import Gathered, made_id
 from controller.takeover.source import Row, Source
@@ -93,11 +93,10 @@ class Networks:
 
     def _network(self, row: Row) -> Network:
         types = [segment["network_type"] for segment in self._carried[row["id"]]]
-        usual = self._settings.global_physnet_mtu - max((OVERHEAD.get(type, 0) for type in types), default=0)
         return Network(
             **self._standard.of(row),
             admin_state_up=bool(row.get("admin_state_up", True)),
-            mtu=row.get("mtu") or usual,
+            mtu=row.get("mtu") or largest_mtu(self._settings, types),
             tags=self._standard.tags(row),
         )
 

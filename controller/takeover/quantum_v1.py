@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from apps.port_security import PortSecurity
-from controller.core.model import NONE, Network, Port, Segment
-from controller.core.plans.networks import OVERHEAD
-from controller.core.row import KINDS
+from controller.core.model import NONE, Attachment, Network, Port, Segment
+from controller.core.plans.networks import largest_mtu
 from controller.core.settings import Settings
 from controller.takeover.gathered import Gathered, made_id
 from controller.takeover.source import Row, Source
@@ -17,22 +16,18 @@ def gather(source: Source, settings: Settings, physical_network: str, found: Gat
     """Add the networks and ports.  The number of a network is its VLAN on `physical_network`, or its tunnel id where
     tenants' networks are GRE (the plugin used the one number for either).
 
-    Ports have neither MAC nor address there: they get a MAC here, and no address.
+    Ports have neither MAC nor address there: they get a MAC here, which gives way to that of their VIF, and no address.
     """
     network_type = "gre" if settings.tenant_network_types[:1] == ("gre",) else "vlan"
     numbers = {row["network_id"]: row["vlan_id"] for row in source.rows("vlan_bindings")}
     networks = source.rows("networks")
-    mtu = settings.global_physnet_mtu - OVERHEAD.get(network_type, 0)
+    mtu = largest_mtu(settings, (network_type,))
     for row in networks:
         found.rows.append(Network(row["uuid"], row.get("project_id") or "", row.get("name") or "", mtu=mtu))
         found.rows.append(_segment(row, network_type, physical_network, numbers.get(row["uuid"]), found))
     owners = {row["uuid"]: row.get("project_id") or "" for row in networks}
-    ports = source.rows("ports")
-    for row in ports:
-        found.rows.extend(_port(row, owners.get(row["network_id"], ""), found))
-    if ports:
-        told = f"{len(ports)} ports have no MAC address in the source, and get one"
-        found.notes.append(f"{told}: set it to that of the VIF (mac_address), or let the guest take it")
+    for row in source.rows("ports"):
+        found.rows.extend(_port(row, owners.get(row["network_id"], "")))
 
 
 def _segment(row: Row, network_type: str, physical_network: str, number: int | None, found: Gathered) -> Segment:
@@ -43,7 +38,7 @@ def _segment(row: Row, network_type: str, physical_network: str, number: int | N
     return Segment(made, row["uuid"], network_type, physical_network if network_type == "vlan" else None, number)
 
 
-def _port(row: Row, owner: str, found: Gathered) -> list[Any]:
+def _port(row: Row, owner: str) -> list[Any]:
     """A port and what goes with it: nothing protected it, and its VIF is the one that it names."""
     made = Port(
         row["uuid"],
@@ -55,10 +50,6 @@ def _port(row: Row, owner: str, found: Gathered) -> list[Any]:
     protection: Any = PortSecurity
     rows: list[Any] = [made, protection(made.id, False)]
     interface = row.get("interface_id") or ""
-    attachment = KINDS.get("Attachment")
     if interface and interface != made.id:
-        if attachment is not None:
-            rows.append(attachment(made.id, interface))
-        else:
-            found.notes.append(f"port {made.id}: its VIF says iface-id={interface}; write the port's id there instead")
+        rows.append(Attachment(made.id, interface))
     return rows

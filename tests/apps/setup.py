@@ -6,9 +6,12 @@ from typing import Any, NamedTuple
 
 from controller.core.inspect import Inspector
 from controller.core.model import Network, Port
+from controller.core.pipeline import LAYOUT
 from tests.world.hypervisor import Hypervisor
 from tests.world.world import SETTINGS, World
 
+BEHIND_ADMIT = LAYOUT.next(LAYOUT.by_name["tunnel_in"]).name
+"""The table that admitted packets enter."""
 MAC1, MAC2, MAC3 = "fa:16:3e:00:00:01", "fa:16:3e:00:00:02", "fa:16:3e:00:00:03"
 
 

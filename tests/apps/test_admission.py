@@ -7,7 +7,7 @@ import pytest
 from controller.core.effects import EnsureBridge, EnsureTunnel, OvsdbOps
 from controller.core.packet import BROADCAST, ethernet
 from controller.core.plans import networks
-from tests.apps.setup import MAC1, flows, ofport, small
+from tests.apps.setup import BEHIND_ADMIT, MAC1, flows, ofport, small
 from tests.world.world import World, name_of
 
 
@@ -16,7 +16,7 @@ def test_a_vifs_untagged_packets_are_in_its_ports_network():
     port = ofport(cloud.here, name_of(cloud.one))
     assert flows(cloud.world, cloud.here, "admission.vif") == [
         f"table=admission, priority=100,in_port={port},vlan_tci=0x0000/0x1fff "
-        "actions=load:0x1->NXM_NX_REG0[],load:0x1->NXM_NX_REG1[],goto_table:neighbours"
+        f"actions=load:0x1->NXM_NX_REG0[],load:0x1->NXM_NX_REG1[],goto_table:{BEHIND_ADMIT}"
     ]
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from apps import demand
+from apps.switching import PROBES
 from controller.core.events import PacketIn
+from controller.core.handlers import Rows
 from controller.core.model import RemoteAddress, WantedAddress, WantedMac
 from controller.core.packet import arp_request, ethernet
 from controller.core.pipeline import LAYOUT
@@ -21,10 +23,10 @@ def test_every_port_has_its_own_meter_for_copies():
     assert flows(cloud.world, cloud.here, "demand.punt") == [
         f"table=punt, priority=100,in_port={port},reg4=0x2/0x2 actions=meter:{port},CONTROLLER:128"
     ]
-    assert cloud.here.bridges["br-int"].switch.meters == {port: 42}
+    assert cloud.here.bridges["br-int"].switch.meters == {port: 42, PROBES: 42}
     cloud.world.unplug(cloud.one, cloud.here)
     cloud.world.settle()
-    assert cloud.here.bridges["br-int"].switch.meters == {}
+    assert cloud.here.bridges["br-int"].switch.meters.keys() == {PROBES}
 
 
 def test_a_meter_that_drops_takes_no_copy_from_anybody_but_the_controller():
@@ -38,7 +40,7 @@ def test_a_meter_that_drops_takes_no_copy_from_anybody_but_the_controller():
 def test_proactive_switches_ask_nothing():
     cloud = small(cidrs=(), settings=Settings(proactive=True))
     assert flows(cloud.world, cloud.here, "demand.punt") == []
-    assert cloud.here.bridges["br-int"].switch.meters == {}
+    assert cloud.here.bridges["br-int"].switch.meters.keys() == {PROBES}
     assert not [flow for flow in flows(cloud.world, cloud.here, "neighbours.rules") if "priority=10," in flow]
 
 
@@ -67,7 +69,7 @@ def test_a_destination_on_the_switch_itself_is_not_observed():
         PacketIn(host.bridges["br-int"].dpid, PUNT, (("reg0", 1),), encode(ethernet(MAC1, MAC2)))
         for host in (cloud.here, cloud.there)
     ]
-    net = cloud.world.machine.net
+    net = Rows(cloud.world.machine.net, cloud.world.settings)
     assert [len(list(demand.observe(net, packet))) for packet in punted] == [1, 0]
 
 

@@ -55,13 +55,13 @@ def test_a_request_goes_to_the_controller_whole_and_within_the_rate_of_the_port(
     assert flows(cloud.world, cloud.here, "dhcp.punt") == [
         f"table=dhcp, priority=100,udp,in_port={port},tp_src=68,tp_dst=67 actions=meter:{port},CONTROLLER:65535"
     ]
-    assert cloud.here.bridges["br-int"].switch.meters == {port: cloud.world.settings.punt_rate}
+    assert cloud.here.bridges["br-int"].switch.meters[port] == cloud.world.settings.punt_rate
 
 
 def test_proactive_switches_ask_about_dhcp_too():
     cloud = small(settings=Settings(proactive=True, punt_rate=7))
     port = ofport(cloud.here, name_of(cloud.one))
-    assert cloud.here.bridges["br-int"].switch.meters == {port: 7}
+    assert cloud.here.bridges["br-int"].switch.meters[port] == 7
 
 
 @pytest.mark.parametrize("meters_open", [True, False])

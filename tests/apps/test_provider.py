@@ -8,7 +8,7 @@ from controller.core.effects import EnsureBridge, EnsurePatch
 from controller.core.model import Network
 from controller.core.packet import BROADCAST, ethernet
 from controller.core.plans import networks
-from tests.apps.setup import MAC1, MAC2, flows, ofport, small
+from tests.apps.setup import BEHIND_ADMIT, MAC1, MAC2, flows, ofport, small
 from tests.world.hypervisor import NIC
 
 UNTAGGED = "vlan_tci=0x0000/0x1fff"
@@ -19,7 +19,7 @@ def test_a_vlan_network_on_br_int():
     patch = ofport(cloud.here, "int-br-eth1")
     assert flows(cloud.world, cloud.here, "provider.inward") == [
         f"table=provider_in, priority=100,in_port={patch},dl_vlan=150 actions=mod_vlan_vid:1,"
-        "load:0x1->NXM_NX_REG0[],load:0x1->NXM_NX_REG4[0],pop_vlan,goto_table:neighbours"
+        f"load:0x1->NXM_NX_REG0[],load:0x1->NXM_NX_REG4[0],pop_vlan,goto_table:{BEHIND_ADMIT}"
     ]
     assert flows(cloud.world, cloud.here, "provider.outward") == [
         f"table=provider_out, priority=100,reg0=0x1 actions=push_vlan:0x8100,mod_vlan_vid:1,output:{patch},pop_vlan"
@@ -44,7 +44,7 @@ def test_a_flat_network_is_untagged_on_the_wire():
     patch, phy = ofport(cloud.here, "int-br-eth1"), ofport(cloud.here, "phy-br-eth1", "br-eth1")
     assert flows(cloud.world, cloud.here, "provider.inward") == [
         f"table=provider_in, priority=100,in_port={patch},{UNTAGGED} "
-        "actions=load:0x1->NXM_NX_REG0[],load:0x1->NXM_NX_REG4[0],goto_table:neighbours"
+        f"actions=load:0x1->NXM_NX_REG0[],load:0x1->NXM_NX_REG4[0],goto_table:{BEHIND_ADMIT}"
     ]
     assert flows(cloud.world, cloud.here, "provider.translate", "br-eth1") == [
         f"table=provider, priority=4,in_port={phy},dl_vlan=1 actions=pop_vlan,NORMAL"

@@ -16,11 +16,16 @@ def test_a_local_mac_leads_to_its_openflow_port():
     ]
 
 
+PROBE = "icmp6,icmp_type=136,icmp_code=0,nd_reserved=0x504250"
+
+
 def test_what_holds_for_every_network():
     cloud = small()
     assert flows(cloud.world, cloud.here, "switching.rules") == [
         "table=switching, priority=50,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00 actions=goto_table:flood",
         "table=switching, priority=20,reg4=0x1/0x1 actions=drop",
+        f"table=deliver, priority=100,{PROBE} actions=meter:65280,CONTROLLER:65535",
+        f"table=deliver, priority=90,{PROBE} actions=drop",
         "table=deliver, priority=1 actions=output:NXM_NX_REG2[0..15]",
     ]
     assert flows(cloud.world, cloud.here, "switching.rules", "br-eth1") == []

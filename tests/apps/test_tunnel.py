@@ -23,7 +23,7 @@ from controller.core.packet import BROADCAST, ethernet
 from controller.core.plans import networks
 from controller.core.settings import Settings
 from controller.core.simulate import ModelSwitch
-from tests.apps.setup import MAC1, MAC2, flows, ofport, small
+from tests.apps.setup import BEHIND_ADMIT, MAC1, MAC2, flows, ofport, small
 from tests.world.world import name_of
 
 
@@ -33,7 +33,7 @@ def test_the_flows_of_a_tunnel_network(type, code):
     world, port = cloud.world, ofport(cloud.here, f"pb-{type}")
     assert flows(world, cloud.here, "tunnel.inward") == [
         f"table=tunnel_in, priority=100,in_port={port},tun_id=0x2bc "
-        "actions=load:0x1->NXM_NX_REG0[],load:0x1->NXM_NX_REG4[0],goto_table:neighbours"
+        f"actions=load:0x1->NXM_NX_REG0[],load:0x1->NXM_NX_REG4[0],goto_table:{BEHIND_ADMIT}"
     ]
     visit = "load:0x1->NXM_NX_REG2[16..31],resubmit(,tunnel_out),load:0x0->NXM_NX_REG2[16..31]"
     assert flows(world, cloud.here, "tunnel.replicate") == [

@@ -104,8 +104,8 @@ def test_what_only_the_controller_knows_is_asked_of_it(tmp_path: Path, url: str)
     with Controller(tmp_path / "controller", {"database": {"connection": url}}) as controller:
         with Processes(tmp_path / "api", url, 2, controller=f"{controller.address}:{controller.ports['api']}") as api:
             client = api.client()
-            network = client.make("network", name="blue", provider__network_type="local")
-            port = client.make("port", network_id=network["id"])
+            network = client.make("network", name="blue", provider__network_type="local", project_id="t1")
+            port = client.make("port", network_id=network["id"], project_id="t1")
             api.wait(lambda: client("GET", "/patchbay/v1/ports").body, "the controller to hear of the port")
             assert client("GET", "/patchbay/v1/ports").body == controller.look("ports")
             assert [shown["id"] for shown in controller.look("ports")] == [port["id"]]
@@ -113,6 +113,8 @@ def test_what_only_the_controller_knows_is_asked_of_it(tmp_path: Path, url: str)
             assert refused.status == 404
             assert refused.body["NeutronError"]["type"] == "NotFound"
             assert client("DELETE", "/patchbay/v1/hosts/nosuch").status == 404
+            path = f"tenants/t1/networks/{network['id']}/ports/{port['id']}/stats"
+            assert client("GET", f"/v1.1/extensions/ovs/{path}").body["QuantumError"]["type"] == "PortNotPlugged"
             # and the other way: what the controller's own REST writes, workers read
             made = controller.make("network", name="red")
             assert client("GET", f"/v2.0/networks/{made['id']}").status == 200

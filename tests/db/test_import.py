@@ -8,7 +8,7 @@ from sqlalchemy import create_engine, inspect
 from apps.port_bindings import PortBinding
 from controller.cli import run
 from controller.core.app import load
-from controller.core.model import Network, Port, Quota, Segment
+from controller.core.model import Attachment, Network, Port, Quota, Segment
 from controller.core.packet import ethernet
 from controller.core.row import KINDS
 from controller.core.settings import Settings
@@ -381,6 +381,16 @@ def test_the_database_of_quantum_v1_is_taken_over(importing):
     assert (port["admin_state_up"], peer["admin_state_up"]) == (True, False)
     assert port["mac_address"] != peer["mac_address"]
     assert (port["fixed_ips"], port["project_id"]) == ([], "t1")
+    assert {held.port_id: held.vif_id for held in api.store.net.all(Attachment)} == {PORT: "foo"}
+
+
+def test_an_interface_is_that_of_one_port(importing):
+    ports = foreign.quantum_v1()["ports"]
+    ports[1]["interface_id"] = "foo"
+    importing.build("v1", ports=ports)
+    code, out = importing()
+    assert code == 1
+    assert clashes(out) == [f"Attachment {PEER}: interface foo is that of port {PORT} already"]
 
 
 def test_the_plugins_own_file_says_where_its_database_is(importing, tmp_path):

@@ -11,7 +11,7 @@ from os_ken.ofproto import ofproto_v1_4 as ofp
 
 from controller.core.flow import Flow, Goto, match
 from controller.core.model import Network, Port
-from controller.core.packet import ethernet
+from controller.core.packet import ipv4
 from controller.core.plans import networks
 from tests.unit.bridge_peer import Bridge
 from tests.world.hypervisor import Hypervisor
@@ -30,7 +30,7 @@ class Cost(NamedTuple):
 
 
 class Crowd(NamedTuple):
-    """A network with `size` ports on the first of two hosts and one on the second, all ACTIVE."""
+    """A network with `size` protected ports on the first of two hosts and one on the second, all ACTIVE."""
 
     world: World
     network: Network
@@ -43,7 +43,7 @@ def crowd(size: int, type: str) -> Crowd:
     hosts = world.host(), world.host()
     network = world.network(type)
     world.subnet(network, "10.0.0.0/16")
-    ports = [world.port(network) for _ in range(size + 1)]
+    ports = [world.port(network, protected=True) for _ in range(size + 1)]
     world.settle()
     for port in ports[1:]:
         world.plug(port, hosts[0])
@@ -74,7 +74,7 @@ def cost_of(change: Callable[[Crowd], None], crowded: Crowd) -> Cost:
 
 def one_more(crowded: Crowd) -> None:
     world = crowded.world
-    world.plug(world.port(crowded.network), crowded.hosts[0])
+    world.plug(world.port(crowded.network, protected=True), crowded.hosts[0])
 
 
 def one_less(crowded: Crowd) -> None:
@@ -99,7 +99,8 @@ def moved(crowded: Crowd) -> None:
 
 def asked(crowded: Crowd) -> None:
     there, here = crowded.ports[0], crowded.ports[4]
-    crowded.world.send(here, ethernet(here.mac_address, there.mac_address))
+    own, other = (port.fixed_ips[0].ip_address for port in (here, there))
+    crowded.world.send(here, ipv4(here.mac_address, there.mac_address, own, other))
 
 
 def reconnected(crowded: Crowd) -> None:
@@ -107,15 +108,16 @@ def reconnected(crowded: Crowd) -> None:
 
 
 LIMITS = {
-    one_more: Cost(12, 8, 12),
-    one_less: Cost(4, 6, 12),
-    deleted: Cost(4, 6, 12),
+    one_more: Cost(12, 8, 20),
+    one_less: Cost(4, 6, 20),
+    deleted: Cost(4, 6, 20),
     renamed: Cost(0, 2, 0),
     downed: Cost(8, 2, 10),
-    moved: Cost(14, 12, 24),
+    moved: Cost(14, 12, 40),
     asked: Cost(2, 2, 1),
 }
-"""The most that each change may take, whatever there is besides."""
+"""The most that each change may take, whatever there is besides.  Eight of a port's flows guard its source: three
+are its own, two of its IPv4 address and three of its link-local one."""
 
 
 @pytest.mark.parametrize("type", TYPES)

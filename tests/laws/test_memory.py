@@ -12,8 +12,8 @@ from controller.core.model import Binding, FixedIp, Host, LocalVlan, Network, Po
 from controller.core.settings import Settings
 
 PORTS, SWITCHES, NETWORKS = 5000, 10, 10
-BYTES_PER_PORT = 16_000
-"""50 000 ports then take 800 MB in the core; the whole controller may have 2 GB (row P7 of the benchmarks)."""
+BYTES_PER_PORT = 20_000
+"""50 000 ports then take 1 GB in the core; the whole controller may have 2 GB (row P7 of the benchmarks)."""
 
 
 def host_of(n: int) -> str:

@@ -20,7 +20,7 @@ def test_twin_networks_never_meet(bed, types):
     macs = ("fa:16:3e:00:00:01", "fa:16:3e:00:00:02")
     twins = []
     for type in types:
-        network = cloud.network(type, "10.0.0.0/24")
+        network = cloud.network(type, "10.0.0.0/24", port_security_enabled=False)
         twins.append([cloud.vm(network, h, mac_address=mac) for h, mac in zip(cloud.hosts, macs, strict=True)])
     (a1, a2), (b1, b2) = twins
     assert a1.ip == b1.ip and a2.ip == b2.ip

@@ -32,9 +32,9 @@ class Cloud:
         provider = {"network_type": "vlan", "physical_network": "physnet1", "segmentation_id": number}
         return self.network(**{f"provider__{name}": value for name, value in provider.items()})
 
-    def plug(self, network: Any, host: Sandbox, name: str) -> Any:
-        """A port whose VIF is plugged into a host, wired."""
-        port = self.controller.make("port", network_id=network["id"])
+    def plug(self, network: Any, host: Sandbox, name: str, protected: bool = False) -> Any:
+        """A port whose VIF is plugged into a host, wired; its guest sends what it likes, unless it is protected."""
+        port = self.controller.make("port", network_id=network["id"], port_security_enabled=protected)
         host.add_vif("br-int", name, port["id"], port["mac_address"])
         self.wait_status(port, "ACTIVE")
         return port

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ovs.cloud import Cloud, ask_for, dump
+from tests.ovs.cloud import Cloud, ask_for, dump, frame
 from tests.ovs.controller import Controller, free_port, run_patchbay
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -30,6 +30,45 @@ def test_what_is_running_can_be_looked_at(cloud: Cloud) -> None:
     assert all(word in ports for word in (port["id"], "blue", "vxlan:1", port["mac_address"], "h1", "tap1", "ACTIVE"))
     switches = controller.patchbay("switches").stdout.splitlines()[1:]
     assert [row.split()[0] for row in switches] == ["h1/br-eth1", "h1/br-int", "h2/br-eth1", "h2/br-int"]
+
+
+def test_what_a_protected_port_must_not_send_is_counted(cloud: Cloud) -> None:
+    network = cloud.network()
+    free, port = cloud.plug(network, cloud.h1, "tap1"), cloud.plug(network, cloud.h1, "tap2", protected=True)
+    assert spoofed(cloud) == {free["id"]: None, port["id"]: 0}
+    for number in range(1, 4):
+        for vif, source in (("tap1", free), ("tap2", port)):
+            cloud.h1.appctl("netdev-dummy/receive", vif, frame(source, free))
+        cloud.controller.wait(lambda count=number: spoofed(cloud)[port["id"]] == count, f"{number} to be counted")
+    assert spoofed(cloud)[free["id"]] is None
+    head, *rows = cloud.controller.patchbay("ports").stdout.splitlines()
+    row = next(row for row in rows if port["id"] in row)
+    assert row[head.index("SPOOFED") :].split()[0] == "3"
+
+
+def spoofed(cloud: Cloud) -> dict[str, int | None]:
+    return {port["id"]: port["spoofed"] for port in cloud.controller.look("ports")}
+
+
+def test_a_path_is_checked(cloud: Cloud) -> None:
+    controller, network = cloud.controller, cloud.network()
+    one, two = (cloud.plug(network, cloud.h1, tap, protected=True) for tap in ("tap1", "tap2"))
+    far = cloud.plug(network, cloud.h2, "tap1", protected=True)
+    bare = controller.make("port", network_id=network["id"], name="bare")
+    for ports in ([one], [one, two], [far]):
+        shown = controller.patchbay("check", *(port["id"] for port in ports))
+        assert (shown.returncode, shown.stdout, shown.stderr) == (0, "ready\n", "")
+    assert json.loads(controller.patchbay("check", one["id"], "--json").stdout)["ready"] is True
+    shown = controller.patchbay("check", "bare")
+    text = f"not ready: port {bare['id']}: no VIF of it was found on any host\n"
+    assert (shown.returncode, shown.stdout) == (1, text)
+    # No wire joins these hosts.
+    shown = controller.patchbay("check", one["id"], far["id"])
+    assert shown.returncode == 1
+    begin = f"not ready: port {one['id']}: h2/br-int, table admission: no probe gets there: its flow table=admission,"
+    assert shown.stdout.startswith(begin)
+    missing = controller.patchbay("check", "nobody")
+    assert (missing.returncode, missing.stderr) == (1, "patchbay: 'nobody' names no port\n")
 
 
 def test_flows_are_shown_with_names_and_in_ovs_ofctls_words(cloud: Cloud) -> None:

@@ -158,7 +158,8 @@ def test_a_controller_that_was_away_learns_what_happened(cloud: Cloud) -> None:
     cloud.wait_status(gone, "DOWN")
     cloud.wait_equal(cloud.h1, "h1")
     assert foreign(cloud.h1) == []
-    assert not [line for line in dump(cloud.h1) if "table=80" in line and "drop" in line]
+    (drop,) = [line for line in dump(cloud.h1) if "table=80" in line and "drop" in line]
+    assert "priority=90," in drop
 
 
 # ---------------------------------------------------------------------------------------------------------------------

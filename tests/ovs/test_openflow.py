@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from controller.core import flow as f
+from controller.core.counters import Counters
 from controller.core.effects import FlowMods, PacketOut
 from controller.core.events import (
     Acknowledged,
@@ -259,6 +260,15 @@ def test_meters_are_made_changed_removed_and_read(host: Sandbox, link: Link) -> 
     again = Link(host)
     assert again.up.meters == ((2, 60),)
     again.close()
+
+
+def test_what_a_port_has_counted_is_told(link: Link) -> None:
+    told: list[Counters | None] = []
+    for number in (f.LOCAL, 4711):
+        link.session.ask_port(number, told.append)
+    link.wait(lambda: len(told) == 2)
+    assert isinstance(told[0], Counters)
+    assert told[1] is None, "there is no such port"
 
 
 # ---------------------------------------------------------------------------------------------------------------------

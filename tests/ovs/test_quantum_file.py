@@ -43,8 +43,10 @@ def test_the_plugins_file_its_database_and_a_host_with_its_nic_on_br_int(tmp_pat
             host.vsctl("add-br", "br-int", "--", "set", "Bridge", "br-int", "datapath_type=dummy")
             host.vsctl("add-port", "br-int", "eth1", "--", "set", "Interface", "eth1", "type=dummy")
             controller.join(host, "compute1")
-            host.add_vif("br-int", "vif1.0", foreign.PORT)
+            host.add_vif("br-int", "vif1.0", "foo", "52:54:00:00:00:01")
             controller.wait(lambda: controller.status(foreign.PORT) == "ACTIVE", "the port to be ACTIVE")
+            port = controller.rest("GET", f"/v2.0/ports/{foreign.PORT}")["port"]
+            assert port["mac_address"] == "52:54:00:00:00:01"
             trunk = host.vsctl("get", "Interface", "eth1", "ofport")
             assert [line for line in dump(host) if f"in_port={trunk},dl_vlan=1 " in line]
             assert [line for line in dump(host) if f"4097->vlan_vid,output:{trunk}," in line]

@@ -66,6 +66,7 @@ def values(annotation: str) -> st.SearchStrategy[Any]:
         "tuple[str, ...]": st.lists(texts, max_size=2).map(tuple),
         "tuple[tuple[str, str], ...]": st.lists(st.tuples(texts, texts), max_size=2).map(tuple),
         "tuple[tuple[str, int], ...]": st.lists(st.tuples(texts, numbers), max_size=2).map(tuple),
+        "tuple[int, ...]": st.lists(numbers, max_size=2).map(tuple),
         "str": texts,
         "int": numbers,
         "bool": st.booleans(),
@@ -91,6 +92,8 @@ VIF = e.InterfaceRow("tap", "br-int", tag=None)
 EVENTS = [
     e.Changed(1, ()),
     e.Tick(1.5),
+    e.ProbeWanted(2**48 - 1, "one", "other"),
+    e.ProbeOver(7),
     e.SwitchUp(5, "fd00::1", (PORT,), (e.Installed(0, 1, 2**63, "ff", (("reg0", 1),)),), ((1, 100),), (7,)),
     e.SwitchDown(5),
     e.Reread(5, (e.Installed(0, 1, 2),), (7,), ((1, 100),), 3),

@@ -143,7 +143,7 @@ def test_a_body_in_pieces_is_read_to_its_end(api, chunked):
         ("GET", "/v2.0/nonsense", 404, "HTTPNotFound"),
         ("POST", "/v2.0/nonsense", 404, "HTTPNotFound"),
         ("GET", f"/v2.0/networks/{UUID}/more", 404, "HTTPNotFound"),
-        ("GET", "/v1.1/networks", 404, "HTTPNotFound"),
+        ("GET", "/v3.0/networks", 404, "HTTPNotFound"),
         ("GET", "/v2.0/networks/%ff%00", 404, "NetworkNotFound"),
         ("POST", "/v2.0/extensions", 404, "HTTPNotFound"),
         ("GET", "/patchbay/v1/hosts", 404, "HTTPNotFound"),

@@ -29,12 +29,12 @@ def error(kind: int, code: int, xid: int, about: bytes = b"") -> bytes:
     return message(ofp.OFPT_ERROR, struct.pack("!HH", kind, code) + about, xid)
 
 
-def multipart(kind: int, parts: Iterable[bytes]) -> list[bytes]:
+def multipart(kind: int, parts: Iterable[bytes], xid: int = 0) -> list[bytes]:
     """A reply in several messages: all but the last announce another."""
     bodies = list(parts)
     flags = [ofp.OFPMPF_REPLY_MORE] * (len(bodies) - 1) + [0]
     return [
-        message(ofp.OFPT_MULTIPART_REPLY, struct.pack("!HH4x", kind, flag) + body)
+        message(ofp.OFPT_MULTIPART_REPLY, struct.pack("!HH4x", kind, flag) + body, xid)
         for flag, body in zip(flags, bodies, strict=True)
     ]
 
@@ -44,6 +44,12 @@ def port(desc: PortDesc) -> bytes:
     mac, name = bytes.fromhex(desc.mac.replace(":", "")), desc.name.encode()
     ethernet = struct.pack("!HH4xIIIIII", ofp.OFPPDPT_ETHERNET, 32, 0, 0, 0, 0, 0, 0)
     return struct.pack("!IH2x6s2x16sII", desc.number, 40 + len(ethernet), mac, name, 0, 0) + ethernet
+
+
+def port_counters(number: int, values: Iterable[int]) -> bytes:
+    """An entry of a port-stats reply, `values` from rx_packets to tx_errors, with its Ethernet property."""
+    ethernet = struct.pack("!HH4x4Q", ofp.OFPPSPT_ETHERNET, 40, 0, 0, 0, 0)
+    return struct.pack("!H2xIII8Q", 80 + len(ethernet), number, 60, 0, *values) + ethernet
 
 
 def port_status(reason: int, desc: PortDesc) -> bytes:

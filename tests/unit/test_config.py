@@ -88,6 +88,7 @@ network_vlan_ranges = physnet1:1000:1999, physnet2, physnet1:1:99,
 flat_networks = physnet1,physnet2
 tunnel_id_ranges = 1:1000,2000:16777215
 tenant_network_type = vlan,VXLAN
+overlay_ip_version = 6
 bridge_mappings = physnet1:br-eth1, physnet2:br-test:eth2
 mode = proactive
 idle_timeout = 10
@@ -115,6 +116,7 @@ bridge_mappings = physnet1:br-ex
             flat_networks=("physnet1", "physnet2"),
             tunnel_id_ranges=((1, 1000), (2000, 16777215)),
             global_physnet_mtu=9000,
+            overlay_ip_version=6,
             base_mac="fa:16:3e:4f:00:00",
             dns_domain="cloud.example.",
             dhcp_lease_duration=-1,
@@ -198,6 +200,7 @@ BAD = [
         "dhcp_lease_duration: '60' is neither -1 (for ever) nor a number of seconds",
     ),
     ("[DEFAULT]\nlog_level = LOUD", "[DEFAULT] log_level: 'LOUD' is not one of DEBUG, INFO, WARNING, ERROR"),
+    ("[ovs]\noverlay_ip_version = 5", "[ovs] overlay_ip_version: '5' is not one of 4, 6"),
     ("[DEFAULT]\nglobal_physnet_mtu = 67", "global_physnet_mtu: '67' is not a number of bytes from 68"),
     ("[database]\nconnection =", "[database] connection: it can't be empty"),
     ("[api]\ntls_key = /k.pem", "[api] tls_certificate: it must be set when tls_key is"),

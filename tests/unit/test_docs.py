@@ -181,7 +181,7 @@ def test_paths_exist():
                 found.append((said, path.rstrip(".")))
     assert len(found) > 40
     missing = [str(said) for said, path in found if not any(PROJECT.glob(path.rstrip("/")))]
-    imagined = {"apps/x", "controller/io/y", "apps/ra_guard.py", "tests/apps/test_ra_guard.py"}
+    imagined = {"apps/x", "controller/io/y", "apps/bpdu_guard.py", "tests/apps/test_bpdu_guard.py"}
     assert not [text for text in missing if text.split(": ")[1] not in imagined]
 
 
@@ -267,8 +267,8 @@ def test_the_example_app_runs(tmp_path):
     """The two files of docs/add_an_app.md beside a copy of the apps; nothing else is edited."""
     app, test = blocks(DOCS / "add_an_app.md", "python")
     shutil.copytree(PROJECT / "apps", tmp_path / "apps")
-    (tmp_path / "apps" / "ra_guard.py").write_text(app)
-    (tmp_path / "test_ra_guard.py").write_text(test)
+    (tmp_path / "apps" / "bpdu_guard.py").write_text(app)
+    (tmp_path / "test_bpdu_guard.py").write_text(test)
     path = os.pathsep.join([str(tmp_path), str(PROJECT)])
     pytest_of = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
     done = run(*pytest_of, str(tmp_path), cwd=tmp_path, PYTHONPATH=path)

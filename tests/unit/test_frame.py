@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core.frame import Frame, parse
+from controller.core.frame import Claim, Frame, claims, parse
 from controller.core.packet import arp_reply, arp_request, ethernet, neighbor_advertisement, neighbor_solicitation
 from tests.world.frames import encode
 
@@ -32,6 +32,7 @@ def test_tags_are_stepped_over():
 
 @given(st.binary(max_size=100), st.sampled_from((b"", b"\x08\x06", b"\x86\xdd", b"\x81\x00")))
 def test_any_bytes_are_read(data, eth_type):
+    claims(data[:12] + eth_type + data[12:])
     seen = parse(data[:12] + eth_type + data[12:])
     assert seen.target == "" or len(data) >= 40
 
@@ -42,3 +43,24 @@ def test_a_frame_that_is_cut_off_is_read_as_far_as_it_goes(length):
         whole = encode(question)
         cut = parse(whole[:length])
         assert cut == parse(whole) or cut.target == ""
+
+
+def test_arp_claims_its_sender_and_an_answer_its_receiver_too():
+    assert claims(encode(arp_request(M1, "10.0.0.1", "10.0.0.2"))) == [Claim(M1, "10.0.0.1")]
+    assert claims(encode(arp_request(M1, "0.0.0.0", "10.0.0.2"))) == []
+    ends = [Claim(M1, "10.0.0.1"), Claim(M2, "10.0.0.2")]
+    assert claims(encode(arp_reply(M1, "10.0.0.1", M2, "10.0.0.2"))) == ends
+
+
+def test_neighbor_discovery_claims_the_same():
+    assert claims(encode(neighbor_solicitation(M1, "fd00::1", "fd00::2"))) == [Claim(M1, "fd00::1")]
+    probe = neighbor_solicitation(M1, "::", "fd00::2").but(nd_sll=0, nd_options_type=0)
+    assert claims(encode(probe)) == []
+    told = neighbor_advertisement(M1, "fd00::1", M2, "fd00::2")
+    assert claims(encode(told)) == [Claim(M1, "fd00::1"), Claim(M2, "fd00::2")]
+    assert claims(encode(told.but(eth_src=M2)))[0] == Claim(M1, "fd00::1")
+    assert claims(encode(told.but(nd_tll=0, nd_options_type=0)))[0] == Claim(M1, "fd00::1")
+
+
+def test_what_is_neither_claims_nothing():
+    assert claims(encode(ethernet(M1, M2))) == claims(b"") == []

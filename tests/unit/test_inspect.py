@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from controller.core.events import InterfaceRow
 from controller.core.inspect import Inspector
 from controller.core.simulate import ModelSwitch
 from tests.world.world import World
@@ -66,6 +67,7 @@ def test_hosts_say_how_they_joined_and_what_they_have(world, inspector):
         "networks": 1,
         "ports": 1,
         "fault": "",
+        "note": "",
     }
     assert (hosts["192.0.2.2"]["joined_by"], hosts["192.0.2.2"]["ovsdb"]) == ("controller", False)
 
@@ -97,6 +99,38 @@ def test_ports_say_where_they_are_and_what_is_wrong(world, inspector):
     assert one["status"] == "ERROR"
     assert one["fault"] == "switch 0000000000000102 refused a flow of switching.unicast: OFPBAC_BAD_OUT_PORT"
     assert [(fault["kind"], fault["name"]) for fault in inspector.faults()] == [("Port", "one")]
+
+
+def test_an_mtu_that_does_not_fit_is_a_note_and_no_fault(world, inspector):
+    host = world.hypervisors["h1"]
+    one = by_name(inspector.ports())["one"]
+    assert one["note"] == ""
+    for mtu, note in ((1500, f"{one['interface']} has MTU 1500, its network 1450"), (1450, "")):
+        host.interfaces[one["interface"]] = host.interfaces[one["interface"]]._replace(mtu=mtu)
+        world.tell(host)
+        sent = len(world.mods)
+        world.settle()
+        one = by_name(inspector.ports())["one"]
+        assert (one["note"], one["status"], world.mods[sent:]) == (note, "ACTIVE", [])
+    assert by_name(inspector.ports())["two"]["note"] == ""
+
+
+def test_a_host_whose_underlay_does_not_fit_has_a_note(world, inspector):
+    host = world.hypervisors["h1"]
+    host.interfaces |= {
+        "eth1": InterfaceRow("eth1", "br-eth1", mtu=1400),
+        "phy-br-eth1": host.interfaces["phy-br-eth1"]._replace(mtu=1400),
+        "br-eth1": InterfaceRow("br-eth1", "br-eth1", "internal", mtu=1400),
+    }
+    world.tell(host)
+    world.settle()
+    assert by_name(inspector.hosts())["h1"]["note"] == "eth1 of br-eth1 has MTU 1400, global_physnet_mtu is 1500"
+    host.interfaces["eth1"] = InterfaceRow("eth1", "br-eth1", mtu=9000)
+    host.local_ip = "2001:db8::1"
+    world.tell(host)
+    world.events.append(host.changed())
+    world.settle()
+    assert by_name(inspector.hosts())["h1"]["note"] == "its tunnel address is IPv6, overlay_ip_version 4"
 
 
 def test_flows_are_in_table_order_with_names_and_units(world, inspector):

@@ -14,6 +14,7 @@ from os_ken.ofproto import ofproto_v1_4_parser as parser
 from os_ken.ofproto.ofproto_protocol import ProtocolDesc
 
 from controller.core import flow as f
+from controller.core.counters import Counters
 from controller.core.events import Installed, PacketIn, PortDesc
 from controller.core.flow import Flow, match
 from controller.io.openflow import decode, encode
@@ -106,6 +107,22 @@ def test_meters() -> None:
     assert [(m.meter_id, m.bands[0].rate) for m in read] == [(7, 100), (8, 5)]
 
 
+def test_counters_of_ports() -> None:
+    """What a port does not count is told as all ones."""
+    body = bridge.port_counters(3, (1, 2, 30, 40, 5, 6, 7, 8)) + bridge.port_counters(4, (9, *[(1 << 64) - 1] * 7))
+    assert list(decode.port_stats(body)) == [(3, Counters(30, 1, 7, 40, 2, 8)), (4, Counters(0, 9, 0, 0, 0, 0))]
+    (reply,) = bridge.multipart(ofp.OFPMP_PORT_STATS, [body])
+    read = theirs(parser.OFPMultipartReply, reply).body[0]
+    assert (read.port_no, Counters(read.rx_bytes, read.rx_packets, read.rx_errors, *sent(read))) == (
+        3,
+        Counters(30, 1, 7, 40, 2, 8),
+    )
+
+
+def sent(read: Any) -> tuple[int, int, int]:
+    return read.tx_bytes, read.tx_packets, read.tx_errors
+
+
 def test_a_packet_in() -> None:
     fields = encode.match_field("in_port", 3, None) + encode.match_field("reg0", 7, None)
     data = bridge.packet_in(82, fields, b"frame")
@@ -163,6 +180,7 @@ def test_elements_of_a_hello_that_are_not_known_are_passed_over() -> None:
 WHOLE: dict[str, tuple[bytes, Any]] = {
     "flows": (bridge.flow_entry(OURS, 5) + bridge.flow_entry(WANTED), lambda d: list(decode.flow_stats(d, {REACTIVE}))),
     "ports": (b"".join(map(bridge.port, PORTS)), lambda d: list(decode.ports(d))),
+    "counters": (bridge.port_counters(3, range(8)) * 2, lambda d: list(decode.port_stats(d))),
     "meters": (bridge.meter_entry(7, 100) * 2, lambda d: list(decode.meter_configs(d))),
     "updates": (bridge.flow_update(ofp.OFPFME_MODIFIED, 5) * 2, lambda d: list(decode.flow_updates(d))),
     "packet": (bridge.packet_in(82, encode.match_field("in_port", 3, None), b""), lambda d: decode.packet_in(1, d)),
@@ -182,7 +200,7 @@ def test_mutilated_bytes_are_malformed_or_mean_something(name: str, data: st.Dat
         read(bytes(wrong))
 
 
-@pytest.mark.parametrize("name", ["flows", "ports", "packet"])
+@pytest.mark.parametrize("name", ["flows", "ports", "counters", "packet"])
 def test_what_is_cut_off_is_malformed(name: str) -> None:
     whole, read = WHOLE[name]
     with pytest.raises(Malformed, match="bytes|cut off"):

@@ -154,6 +154,17 @@ def test_what_is_meant_for_a_former_connection_is_not_sent(bench: Bench) -> None
     bench.wait(lambda: ofp.OFPT_BUNDLE_CONTROL in peer.heard)
 
 
+def test_a_bridge_that_does_not_answer_has_no_counters(bench: Bench) -> None:
+    assert bench.server.port_counters(1, 1, 0.2) is None, "it is not connected"
+    peer = bench.connect(1)
+    bench.wait(lambda: peer.asked)
+    peer.answer()
+    bench.server.taken_in(bench.up(peer))
+    before = peer.heard.count(ofp.OFPT_MULTIPART_REQUEST)
+    assert bench.server.port_counters(1, 1, 0.2) is None
+    assert peer.heard.count(ofp.OFPT_MULTIPART_REQUEST) == before + 1
+
+
 def test_a_bridge_is_not_silent_when_it_was_we_who_did_not_listen(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

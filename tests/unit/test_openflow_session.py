@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from os_ken.ofproto import ofproto_v1_4 as ofp
 
 from controller.core import flow as f
+from controller.core.counters import Counters
 from controller.core.effects import FlowMods, FlushConnections, PacketOut
 from controller.core.events import (
     FlowRemoved,
@@ -189,6 +190,52 @@ def test_an_echo_is_answered_with_its_own_words() -> None:
     peer.hears()
     peer.says(bridge.message(ofp.OFPT_ECHO_REQUEST, b"words", 77))
     assert peer.hears() == [(ofp.OFPT_ECHO_REPLY, 77, bridge.message(ofp.OFPT_ECHO_REPLY, b"words", 77))]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Counters
+
+
+def asks_to_count(peer: Bridge, number: int) -> tuple[int, list[Counters | None]]:
+    """The xid of a question for a port's counters, and where its answer goes."""
+    told: list[Counters | None] = []
+    peer.hears()
+    xid = peer.session.ask_port(number, told.append)
+    ((kind, heard, data),) = peer.hears()
+    assert (kind, heard, struct.unpack_from("!H", data, 8)[0]) == (
+        ofp.OFPT_MULTIPART_REQUEST,
+        xid,
+        ofp.OFPMP_PORT_STATS,
+    )
+    assert struct.unpack_from("!I", data, 16) == (number,)
+    return xid, told
+
+
+def test_counters_are_told_to_who_asked() -> None:
+    peer = Bridge()
+    peer.connect()
+    (one, told), (other, others) = asks_to_count(peer, 1), asks_to_count(peer, 2)
+    for xid, number in ((other, 2), (one, 1), (one, 9)):
+        entry = bridge.port_counters(number, [number] * 8)
+        assert peer.says(*bridge.multipart(ofp.OFPMP_PORT_STATS, [entry], xid)) == []
+    assert (told, others) == ([Counters(*[1] * 6)], [Counters(*[2] * 6)])
+
+
+def test_a_port_that_is_not_there_has_no_counters() -> None:
+    peer = Bridge()
+    peer.connect()
+    xid, told = asks_to_count(peer, 1)
+    assert peer.says(bridge.error(ofp.OFPET_BAD_REQUEST, ofp.OFPBRC_BAD_PORT, xid)) == []
+    assert told == [None]
+
+
+def test_an_answer_that_nobody_waits_for_is_dropped() -> None:
+    peer = Bridge()
+    peer.connect()
+    xid, told = asks_to_count(peer, 1)
+    peer.session.forget_port(xid)
+    peer.says(*bridge.multipart(ofp.OFPMP_PORT_STATS, [bridge.port_counters(1, [0] * 8)], xid))
+    assert told == []
 
 
 # ---------------------------------------------------------------------------------------------------------------------

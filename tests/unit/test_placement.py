@@ -10,6 +10,7 @@ import pytest
 from controller.core.model import (
     ETH,
     INT,
+    Attachment,
     Binding,
     FixedIp,
     FloodChunk,
@@ -156,6 +157,33 @@ def test_an_iface_id_counts_more_than_a_name():
     assert placed.all(LocalPort) == []
     placed.put(Interface("h1", TAP, "br-int"))
     assert len(placed.all(LocalPort)) == 1
+
+
+def test_the_vif_of_a_port_that_names_one_is_the_one_it_names():
+    vifs = [Interface("h1", "vnet0", "br-int", iface_id="foo"), Interface("h1", "vnet1", "br-int", iface_id=PORT.id)]
+    ofports = [OfPort(1, 5, "vnet0"), OfPort(1, 6, "vnet1"), OfPort(1, 7, TAP)]
+    placed = Placed(MANAGED, Presence("h1"), *SESSIONS, PORT, *vifs, *ofports)
+    local = lambda: [port.ofport for port in placed.all(LocalPort)]  # noqa: E731
+    assert local() == [6]
+    placed.put(Attachment(PORT.id, "foo"))
+    assert local() == [5]
+    placed.remove(vifs[0])
+    assert local() == []
+    placed.put(replace(vifs[0], name="vnet1"), Attachment(PORT.id, "foo"))
+    assert local() == [6]
+    placed.put(Attachment(PORT.id, "bar"))
+    assert local() == []
+    placed.remove(Attachment(PORT.id, "bar"))
+    assert local() == [7], "by its name: the iface-id that told it is another's now"
+
+
+def test_a_vif_that_is_there_first_is_found_when_a_port_names_it():
+    placed = Placed(MANAGED, Presence("h1"), *SESSIONS, Interface("h1", "vnet0", "br-int", iface_id="foo"))
+    placed.put(Attachment(PORT.id, "foo"))
+    placed.put(PORT)
+    assert placed.all(LocalPort) == []
+    placed.put(OfPort(1, 5, "vnet0"))
+    assert placed.all(LocalPort) == [LocalPort(PORT.id, 1, 5, "n", "h1")]
 
 
 def test_a_name_on_a_provider_bridge_is_no_vif():

@@ -53,6 +53,14 @@ def test_tenant_types_are_tried_in_order():
     assert [network.mtu for network in made] == [1500, 1500, 1458, 1500]
 
 
+def test_tunnels_over_ipv6_take_20_bytes_more():
+    cloud = Cloud(Settings(overlay_ip_version=6, vlan_ranges=SETTINGS.vlan_ranges))
+    types = ({"network_type": type} for type in ("vxlan", "gre", "geneve", "vlan", "local"))
+    assert [cloud.network(**type).mtu for type in types] == [1430, 1438, 1430, 1500, 1500]
+    refusal = cloud.refusal(networks.create, {"network_type": "vxlan", "mtu": 1431})
+    assert refusal.message == "Invalid input for operation: Requested MTU is too big, maximum is 1430."
+
+
 @pytest.mark.parametrize(
     ("asked", "given"),
     [

@@ -96,10 +96,11 @@ def test_foreign_flows_go_one_by_one() -> None:
 
 
 def test_what_is_installed_is_reported_with_fields_where_they_matter() -> None:
-    one, two = Flow(1, 5, match({"reg0": 7}), []), Flow(2, 5, match({"reg0": 7}), [])
-    assert ModelSwitch([two, one]).installed(reactive={2}) == (
+    one, two, three = (Flow(table, 5, match({"reg0": 7}), [], idle) for table, idle in ((1, 9), (2, 9), (3, 0)))
+    assert ModelSwitch([three, two, one]).installed(reactive={2, 3}) == (
         Installed(1, 5, one.cookie),
         Installed(2, 5, two.cookie, "", (("reg0", 7),)),
+        Installed(3, 5, three.cookie),
     )
 
 

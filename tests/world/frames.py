@@ -21,5 +21,13 @@ def _body(packet: Packet) -> bytes:
         icmp = (
             bytes([packet["icmpv6_type"], packet["icmpv6_code"]]) + bytes(6) + packet["nd_target"].to_bytes(16, "big")
         )
+        icmp += _option(packet)
         return bytes([0x60, 0, 0, 0, 0, len(icmp), ICMPV6, 255]) + ends + icmp
     return b""
+
+
+def _option(packet: Packet) -> bytes:
+    """The link-layer address that a packet of Neighbor Discovery tells (RFC 4861, 4.6.1)."""
+    kind = packet["nd_options_type"]
+    named = {1: "nd_sll", 2: "nd_tll"}.get(kind)
+    return bytes((kind, 1)) + packet[named].to_bytes(6, "big") if named else b""

@@ -6,21 +6,28 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from apps.allowed_address_pairs import AddressPairs
+from apps.port_security import PortSecurity
 from controller.core.effects import Propose
 from controller.core.events import Changed
 from controller.core.model import Agent, Binding, Fault, Host, LocalVlan, Network, Port, Segment, Sequence, Subnet
 from controller.core.net import Net
 from controller.core.plan import Draft
-from controller.core.plans import wiring
+from controller.core.plans import attachments, wiring
+from controller.core.row import KINDS
 from controller.core.settings import Settings
 
-STORED = (Network, Segment, Subnet, Port, Host, Agent, Binding, LocalVlan, Fault, Sequence)
+STORED = (
+    *(Network, Segment, Subnet, Port, Host, Agent, Binding, LocalVlan, Fault, Sequence),
+    *(PortSecurity, AddressPairs),
+)
 
 WIRING: dict[str, Callable[[Draft, Any], None]] = {
     "bind": wiring.bind,
     "unbind": wiring.unbind,
     "activate": wiring.activate,
     "describe_host": wiring.describe_host,
+    "adopt_macs": attachments.adopt_macs,
     "tell_agents": wiring.tell_agents,
     "set_fault": lambda draft, fault: wiring.set_fault(draft, *fault),
     "clear_fault": lambda draft, fault: wiring.clear_fault(draft, *fault),
@@ -51,7 +58,8 @@ class Store:
 
     def rows(self) -> list[Any]:
         """Every stored row: what a controller starts with."""
-        return [row for row_type in STORED for row in self.net.all(row_type)]
+        kinds = dict.fromkeys((*STORED, *(kind for kind in KINDS.values() if kind.ROW.store)))
+        return [row for row_type in kinds for row in self.net.all(row_type)]
 
     def _new_id(self) -> str:
         self._ids += 1

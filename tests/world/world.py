@@ -6,18 +6,24 @@ until nothing is left to tell it.  Tests may take the queue apart, lose bundles 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from apps.port_security import PortSecurity
 from controller.core import effects as fx
 from controller.core import events as e
+from controller.core import probe
 from controller.core.app import App, load
+from controller.core.check import Edges
 from controller.core.flow import Flow, Meter, Metered
 from controller.core.machine import Machine
 from controller.core.model import Binding, LocalPort, Network, Port, Session
 from controller.core.packet import Packet
 from controller.core.pipeline import LAYOUT
+from controller.core.plan import Draft
 from controller.core.plans import networks, ports, subnets
 from controller.core.plans.checks import check
 from controller.core.settings import Settings
@@ -56,6 +62,7 @@ def name_of(port: Port) -> str:
 class World:
     """`outcomes` says what becomes of the next bundles (APPLIED when it is exhausted); `mods` are all bundles so far,
     `proposals` all that was proposed to the store, `reads` the switches that were read again, `sent` our own packets.
+    `probed` is what became of those that are probes, `met` the packets that flows have met, by switch and cookie.
 
     `refuse` gives the error with which switches refuse a flow, '' when they take it.  They find it when they commit
     the bundle: then they name the first such flow and do nothing; or, with `refuse_early`, when they read the flow:
@@ -75,6 +82,9 @@ class World:
         self.proposals: list[fx.Propose] = []
         self.reads: list[int] = []
         self.sent: list[fx.PacketOut] = []
+        self.probed: list[Delivery] = []
+        self.nonces = itertools.count(1)
+        self.met: dict[int, Counter[int]] = {}
         self.steps: list[list[Any]] = []
         self.outcomes: Iterator[str] = iter(outcomes)
         self.held: list[Any] = []
@@ -103,10 +113,22 @@ class World:
         values = {"network_id": network.id, "cidr": cidr, "ip_version": 6 if ":" in cidr else 4, **values}
         return self.write(subnets.create, values)
 
-    def port(self, network: Network, **values: Any) -> Port:
+    def port(self, network: Network, protected: bool = False, **values: Any) -> Port:
+        """A port; its guest sends what a test likes, unless it is protected (port security)."""
         if "fixed_ips" in values:
             values["fixed_ips"] = check("fixed_ips", "fixed_ips", values["fixed_ips"])
-        return self.write(ports.create, {"network_id": network.id, **values})
+
+        def plan(draft: Draft) -> Port:
+            made = ports.create(draft, {"network_id": network.id, **values})
+            if not protected:
+                draft.put(PortSecurity(made.id, False))
+            return made
+
+        return self.write(plan)
+
+    def put(self, row: Any) -> Any:
+        """Write a row as it is."""
+        return self.write(lambda draft: draft.put(row))
 
     def change_port(self, port: Port, **values: Any) -> Port:
         return self.write(ports.change, port.id, values)
@@ -237,6 +259,7 @@ class World:
                 self._ovsdb(self.hypervisors[host], operations)
             case fx.PacketOut():
                 self.sent.append(effect)
+                self._probe(effect)
             case fx.Read(dpid):
                 self.reads.append(dpid)
                 self.reread(self.bridge(dpid))
@@ -334,10 +357,44 @@ class World:
         """A packet leaves a port's VIF; copies punted to the controller wait in `events`."""
         local = self.machine.net.get(LocalPort, port.id)
         delivery = self.wiring().send(local.dpid, local.ofport, packet)
-        for dpid, table, copy in delivery.punted if punt else ():
-            metadata = copy.fields().items() - copy.frame().fields().items()
-            self.events.append(e.PacketIn(dpid, table, tuple(sorted(metadata)), encode(copy)))
+        self._punted(delivery if punt else delivery._replace(punted=()), encode)
         return delivery
+
+    def _probe(self, out: fx.PacketOut) -> None:
+        """A probe of ours goes through the tables in a port's name."""
+        if out.dpid in self._connected and probe.nonce_of(out.data) is not None:
+            ends = (int.from_bytes(out.data[at : at + 6], "big") for at in (6, 0))
+            delivery = self.wiring().inject(out.dpid, out.in_port, probe.packet(*ends, out.in_port))
+            self.probed.append(delivery)
+            self._punted(delivery, lambda copy: out.data)
+
+    def _punted(self, delivery: Delivery, bytes_of: Callable[[Packet], bytes]) -> None:
+        """Count what the flows have met, and let the copies for the controller wait in `events`."""
+        for hop in delivery.hops:
+            self.met.setdefault(hop.dpid, Counter()).update(step.flow.cookie for step in hop.result.path if step.flow)
+        for dpid, table, copy in delivery.punted:
+            metadata = copy.fields().items() - copy.frame().fields().items()
+            self.events.append(e.PacketIn(dpid, table, tuple(sorted(metadata)), bytes_of(copy)))
+
+    def edges(self) -> Edges:
+        """The world outside, for those who ask the machine."""
+
+        def emit(event: e.Event) -> None:
+            self.events.append(event)
+
+        return Edges(lambda reached, seconds: self.settle(), emit, self._counts, lambda: next(self.nonces))
+
+    def _counts(self, wanted: Mapping[int, Iterable[tuple[int, int]]], seconds: float) -> dict[int, dict[int, int]]:
+        return {
+            dpid: {
+                flow.cookie: self.met.get(dpid, Counter())[flow.cookie]
+                for table, cookie in flows
+                for flow in self.bridge(dpid).switch.flows
+                if flow.table == table and cookie in (0, flow.cookie)
+            }
+            for dpid, flows in wanted.items()
+            if dpid in self._connected
+        }
 
     def places(self, delivery: Delivery) -> list[str]:
         """The ids of the ports that got a copy, once per copy."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from controller.core.model import CHUNK_BITS, INT, FloodChunk, Interface, LocalPort, OfPort, Port, Switch
+from controller.core.model import CHUNK_BITS, INT, Attachment, FloodChunk, Interface, LocalPort, OfPort, Port, Switch
 from controller.core.net import Change, Net
 from controller.core.placement.layer import Keys, Layer, both
 from controller.core.settings import Settings
@@ -15,9 +15,10 @@ def _local_ports(net: Net, settings: Settings, change: Change) -> Keys:
         match row:
             case Port():
                 yield row.id
+            case Attachment():
+                yield row.port_id
             case Interface():
-                if row.iface_id:
-                    yield row.iface_id
+                yield from _plugged(net, row)
                 # Whether the name tells whose VIF it is depends on there being no iface-id.
                 yield from _named(net, row.host, row.name)
             case OfPort():
@@ -37,9 +38,16 @@ def _claimed_by(net: Net, ofport: OfPort) -> Keys:
     if switch is None:
         return
     interface = net.get(Interface, (switch.host, ofport.name))
-    if interface is not None and interface.iface_id:
-        yield interface.iface_id
+    if interface is not None:
+        yield from _plugged(net, interface)
     yield from _named(net, switch.host, ofport.name)
+
+
+def _plugged(net: Net, interface: Interface) -> Keys:
+    """The ids of ports whose VIF has this interface's iface-id."""
+    if interface.iface_id:
+        yield interface.iface_id
+        yield from (held.port_id for held in net.find(Attachment, "vif_id", interface.iface_id))
 
 
 def _named(net: Net, host: str, name: str) -> Keys:
@@ -53,15 +61,18 @@ def _local_port(net: Net, settings: Settings, port_id: str) -> LocalPort | None:
     port = net.get(Port, port_id)
     if port is None:
         return None
-    found = [*_by_iface_id(net, port_id), *_by_name(net, port)]
+    attached = net.get(Attachment, port_id)
+    found = list(_by_iface_id(net, attached.vif_id if attached else port_id))
+    if attached is None:
+        found += _by_name(net, port)
     if not found:
         return None
     switch, ofport = min(found, key=lambda at: (at[0].host != port.host_id, at[0].dpid, at[1].number))
     return LocalPort(port_id, switch.dpid, ofport.number, port.network_id, switch.host)
 
 
-def _by_iface_id(net: Net, port_id: str) -> Iterable[tuple[Switch, OfPort]]:
-    for interface in net.find(Interface, "iface_id", port_id):
+def _by_iface_id(net: Net, iface_id: str) -> Iterable[tuple[Switch, OfPort]]:
+    for interface in net.find(Interface, "iface_id", iface_id):
         for switch in net.find(Switch, "host+role", (interface.host, INT)):
             if switch.bridge == interface.bridge:
                 for ofport in net.find(OfPort, "dpid+name", (switch.dpid, interface.name)):
@@ -93,5 +104,5 @@ def _chunk(net: Net, settings: Settings, key: tuple[int, str, int]) -> FloodChun
     return FloodChunk(*key) if net.has(LocalPort, "chunk", key) else None
 
 
-LOCAL_PORTS = Layer(LocalPort, (Port, Interface, OfPort, Switch), _local_ports, _local_port)
+LOCAL_PORTS = Layer(LocalPort, (Port, Attachment, Interface, OfPort, Switch), _local_ports, _local_port)
 FLOOD_CHUNKS = Layer(FloodChunk, (LocalPort,), _chunks, _chunk)

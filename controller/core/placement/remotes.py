@@ -8,6 +8,7 @@ from controller.core.model import (
     INT,
     TUNNEL_TYPES,
     Binding,
+    Holder,
     NetworkOnSwitch,
     Port,
     RemoteAddress,
@@ -84,6 +85,8 @@ def _remote_addresses(net: Net, settings: Settings, change: Change) -> Keys:
         match row:
             case WantedAddress(dpid, network_id, ip):
                 yield (dpid, network_id, ip)
+            case Holder(network_id, ip):
+                yield from _places(net, settings, network_id, ip)
             case Port():
                 yield from _addresses(net, settings, row)
                 known = net.find(RemoteAddress, "port_id", row.id)
@@ -111,28 +114,40 @@ def _remote_addresses_of(net: Net, settings: Settings, dpid: int, network_id: st
     for _, port_id in _everything(net, settings, dpid, network_id):
         port = net.get(Port, port_id)
         if port is not None:
-            yield from ((dpid, network_id, fixed.ip_address) for fixed in port.fixed_ips)
+            yield from ((dpid, network_id, ip) for ip in _ips(net, port))
 
 
 def _addresses(net: Net, settings: Settings, port: Port) -> Keys:
     """Where a port's addresses may be wanted."""
-    for fixed in port.fixed_ips:
-        for want in net.find(WantedAddress, "network_id+ip", (port.network_id, fixed.ip_address)):
-            yield (want.dpid, port.network_id, fixed.ip_address)
-        if settings.proactive:
-            for on in net.find(NetworkOnSwitch, "network_id", port.network_id):
-                yield (on.dpid, port.network_id, fixed.ip_address)
+    for ip in _ips(net, port):
+        yield from _places(net, settings, port.network_id, ip)
+
+
+def _ips(net: Net, port: Port) -> list[str]:
+    """A port's own addresses, and those that it holds beside them."""
+    held = (holder.ip for holder in net.find(Holder, "port_id", port.id))
+    return [*(fixed.ip_address for fixed in port.fixed_ips), *held]
+
+
+def _places(net: Net, settings: Settings, network_id: str, ip: str) -> Keys:
+    """Where an address may be wanted."""
+    for want in net.find(WantedAddress, "network_id+ip", (network_id, ip)):
+        yield (want.dpid, network_id, ip)
+    if settings.proactive:
+        for on in net.find(NetworkOnSwitch, "network_id", network_id):
+            yield (on.dpid, network_id, ip)
 
 
 def _remote_address(net: Net, settings: Settings, key: tuple[int, str, str]) -> RemoteAddress | None:
     dpid, network_id, ip = key
-    owners = net.find(Port, "address", (network_id, ip))
+    holder = net.get(Holder, (network_id, ip))
+    owners = [holder.port_id] if holder else [port.id for port in net.find(Port, "address", (network_id, ip))]
     if all(segment.network_type == "local" for segment in net.find(Segment, "network_id", network_id)):
         return None
-    if not owners or _elsewhere(net, dpid, owners[0].id) is None:
+    if not owners or _elsewhere(net, dpid, owners[0]) is None:
         return None
     if settings.proactive or net.get(WantedAddress, key) is not None:
-        return RemoteAddress(dpid, network_id, ip, owners[0].id)
+        return RemoteAddress(dpid, network_id, ip, owners[0])
     return None
 
 
@@ -150,5 +165,5 @@ def _elsewhere(net: Net, dpid: int, port_id: str) -> Port | None:
 
 REMOTE_PORTS = Layer(RemotePort, (WantedMac, Port, Binding, NetworkOnSwitch, Segment), _remote_ports, _remote_port)
 REMOTE_ADDRESSES = Layer(
-    RemoteAddress, (WantedAddress, Port, Binding, NetworkOnSwitch, Segment), _remote_addresses, _remote_address
+    RemoteAddress, (WantedAddress, Holder, Port, Binding, NetworkOnSwitch, Segment), _remote_addresses, _remote_address
 )

@@ -6,7 +6,7 @@ import ipaddress
 import json
 from typing import Any, NamedTuple
 
-from controller.core.model import DEFERRED, IMMEDIATE, NONE, Binding, Fault, FixedIp, Network, Port, Subnet
+from controller.core.model import DEFERRED, IMMEDIATE, NONE, Attachment, Binding, Fault, FixedIp, Network, Port, Subnet
 from controller.core.plan import Draft
 from controller.core.plans import allocate, refusals, routed
 from controller.core.plans.checks import Wanted
@@ -224,7 +224,8 @@ def delete(draft: Draft, key: str, revision: int | None = None) -> None:
 
 
 def remove(draft: Draft, port: Port) -> None:
-    """Take the port, its Binding and its Fault away."""
-    for row in (draft.get(Binding, port.id), draft.get(Fault, ("Port", port.id)), port):
+    """Take the port, its Attachment, its Binding and its Fault away."""
+    more = (draft.get(Attachment, port.id), draft.get(Binding, port.id), draft.get(Fault, ("Port", port.id)))
+    for row in (*more, port):
         if row is not None:
             draft.remove(row)

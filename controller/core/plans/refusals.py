@@ -75,6 +75,15 @@ def network_in_use(network_id: str, port_ids: Iterable[str]) -> Refusal:
     return Refusal("NetworkInUse", f"Unable to complete operation on network {network_id}. {reason}.", 409)
 
 
+def port_in_use(network_id: str, port_id: str, vif_id: str) -> Refusal:
+    text = f"Port {port_id} on network {network_id} has the attachment {vif_id}."
+    return Refusal("PortInUse", text, 409)
+
+
+def already_attached(vif_id: str, port_id: str) -> Refusal:
+    return Refusal("AlreadyAttached", f"The attachment {vif_id} is plugged into port {port_id} already.", 409)
+
+
 def subnet_in_use(subnet_id: str) -> Refusal:
     reason = "One or more ports have an IP allocation from this subnet"
     return Refusal("SubnetInUse", f"Unable to complete operation on subnet {subnet_id}: {reason}.", 409)

@@ -11,6 +11,7 @@ from zlib import crc32
 
 from os_ken.ofproto import ofproto_v1_4 as ofp
 
+from controller.core.counters import Counters
 from controller.core.events import Installed, PacketIn, PortDesc
 from controller.core.flow import OURS
 from controller.io.openflow.encode import OXM_HEADERS
@@ -95,6 +96,18 @@ def flow_stats(body: bytes, reactive: frozenset[int]) -> list[Installed]:
     return found
 
 
+def flow_counts(body: bytes) -> Iterator[tuple[int, int]]:
+    """The entries of a flow-stats reply as (cookie, packets)."""
+    offset = 0
+    while offset < len(body):
+        (length,) = unpack("!H", body, offset)
+        if length < 56:
+            raise Malformed(f"a flow entry of {length} bytes")
+        cookie, packets = unpack("!QQ", body, offset + 24)
+        yield cookie, packets
+        offset += length
+
+
 def meter_configs(body: bytes) -> Iterator[tuple[int, int]]:
     """The meters of a meter-config reply as (id, packets per second) (OpenFlow 1.4, 7.3.5.14)."""
     offset = 0
@@ -123,6 +136,25 @@ def ports(body: bytes) -> Iterator[PortDesc]:
         made, length = port(body, offset)
         yield made
         offset += length
+
+
+def port_stats(body: bytes) -> Iterator[tuple[int, Counters]]:
+    """The ports of a port-stats reply and their counters (OpenFlow 1.4, 7.3.5.6); what a port does not count is 0."""
+    offset = 0
+    while offset < len(body):
+        length, number = unpack("!H2xI", body, offset)
+        if length < 80 or offset + length > len(body):
+            raise Malformed(f"the counters of a port in {length} bytes")
+        values = unpack("!8Q", body, offset + 16)
+        rx_packets, tx_packets, rx_bytes, tx_bytes, _, _, rx_errors, tx_errors = (
+            0 if value == UNSUPPORTED else value for value in values
+        )
+        yield number, Counters(rx_bytes, rx_packets, rx_errors, tx_bytes, tx_packets, tx_errors)
+        offset += length
+
+
+UNSUPPORTED = (1 << 64) - 1
+"""The value of a counter that a switch does not have."""
 
 
 def packet_in(dpid: int, data: bytes) -> PacketIn:

@@ -360,9 +360,9 @@ def multipart(kind: int, body: bytes, xid: int) -> bytes:
     return header(ofp.OFPT_MULTIPART_REQUEST, 16 + len(body), xid) + struct.pack("!HH4x", kind, 0) + body
 
 
-def flow_stats_request(xid: int) -> bytes:
-    """All flows of all tables."""
-    fixed = struct.pack("!B3xII4xQQ", ofp.OFPTT_ALL, ofp.OFPP_ANY, ofp.OFPG_ANY, 0, 0)
+def flow_stats_request(xid: int, table: int = ofp.OFPTT_ALL, cookie: int = 0, mask: int = 0) -> bytes:
+    """The flows of one table, or of all, whose cookies under the mask are as said (OpenFlow 1.4, 7.3.5.2)."""
+    fixed = struct.pack("!B3xII4xQQ", table, ofp.OFPP_ANY, ofp.OFPG_ANY, cookie, mask)
     return multipart(ofp.OFPMP_FLOW, fixed + match_bytes(()), xid)
 
 
@@ -374,6 +374,11 @@ def meter_config_request(xid: int) -> bytes:
 def port_desc_request(xid: int) -> bytes:
     """All ports."""
     return multipart(ofp.OFPMP_PORT_DESC, b"", xid)
+
+
+def port_stats_request(number: int, xid: int) -> bytes:
+    """The counters of one port."""
+    return multipart(ofp.OFPMP_PORT_STATS, struct.pack("!I4x", number), xid)
 
 
 def flow_monitor_request(xid: int) -> bytes:

@@ -11,7 +11,7 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -21,8 +21,10 @@ import eventlet
 from eventlet.green import socket
 from os_ken.lib import hub
 
+from controller.core.counters import Counters
 from controller.core.effects import Disconnect, FlowMods, FlushConnections, PacketOut, Read
 from controller.core.events import Event, SwitchDown, SwitchUp
+from controller.io.openflow.counting import Question, Wanted
 from controller.io.openflow.session import Closed, Session
 
 LOG = logging.getLogger("patchbay.openflow")
@@ -141,6 +143,25 @@ class OpenFlowServer:
                 connection.close(effect.reason)
         self._collect(connection)
 
+    def count(self, wanted: Mapping[int, Iterable[Wanted]], seconds: float) -> dict[int, dict[int, int]]:
+        """How many packets flows have met: {dpid: {cookie: packets}}, of the switches that answer in time."""
+        answered = hub.Event()
+        questions: dict[int, Question] = {}
+
+        def done() -> None:
+            if not any(question.open for question in questions.values()):
+                answered.set()
+
+        for dpid, flows in wanted.items():
+            connection = self._switches.get(dpid)
+            if connection is not None and connection.known:
+                questions[dpid] = Question(done)
+                connection.session.count(questions[dpid], flows)
+                connection.flush()
+        if any(question.open for question in questions.values()):
+            answered.wait(seconds)
+        return {dpid: question.counts for dpid, question in questions.items() if not question.open}
+
     def taken_in(self, event: SwitchUp) -> None:
         """The machine knows of a bridge now, and the next one can be read.  Comes before the effects of that."""
         connection = self._switches.get(event.dpid)
@@ -148,6 +169,25 @@ class OpenFlowServer:
             connection.known = True
             connection.up = None
             self._end_reading(connection)
+
+    def port_counters(self, dpid: int, number: int, seconds: float) -> Counters | None:
+        """What a bridge has counted of a port.  None: it is not connected, has no such port, or does not answer in
+        time."""
+        connection = self._switches.get(dpid)
+        if connection is None or not connection.known:
+            return None
+        found: list[Counters | None] = []
+        answered = hub.Event()
+
+        def told(counters: Counters | None) -> None:
+            found.append(counters)
+            answered.set()
+
+        xid = connection.session.ask_port(number, told)
+        connection.flush()
+        answered.wait(seconds)
+        connection.session.forget_port(xid)
+        return found[0] if found else None
 
     # -- green threads ------------------------------------------------------------------------------------------------
 

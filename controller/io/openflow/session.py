@@ -7,10 +7,11 @@ messages into events.  When somebody else changes a flow the bridge is read agai
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from os_ken.ofproto import ofproto_v1_4 as ofp
 
+from controller.core.counters import Counters
 from controller.core.effects import FlowMods, FlushConnections, PacketOut
 from controller.core.events import (
     Acknowledged,
@@ -25,6 +26,7 @@ from controller.core.events import (
 )
 from controller.core.flow import is_ours
 from controller.io.openflow import decode, encode
+from controller.io.openflow.counting import Counting, Question, Wanted
 from controller.io.openflow.decode import Malformed
 
 HANDSHAKE_TIMEOUT = 10.0
@@ -88,6 +90,8 @@ class Session:
         self._meters: dict[int, int] = {}
         self._suspect: set[int] = set()
         self._reread_at: float | None = None
+        self._counting = Counting()
+        self._port_questions: dict[int, Callable[[Counters | None], None]] = {}
         self._handlers: dict[int, Callable[[int, bytes], None]] = {
             ofp.OFPT_HELLO: self._hello,
             ofp.OFPT_ERROR: self._error,
@@ -229,9 +233,25 @@ class Session:
     def send_packet(self, packet: PacketOut) -> None:
         self.out.append(encode.packet_out(packet.data, packet.actions, packet.in_port, self._next_xid()))
 
+    def count(self, question: Question, wanted: Iterable[Wanted]) -> None:
+        """Ask how many packets flows have met."""
+        self.out += self._counting.ask(question, wanted, self._next_xid)
+
     def flush_connections(self, flush: FlushConnections) -> None:
         """End connections; it says nothing when it is done, and a refusal becomes SwitchError."""
         self.out.append(encode.flush_connections(flush, self._next_xid()))
+
+    def ask_port(self, number: int, told: Callable[[Counters | None], None]) -> int:
+        """Ask for a port's counters; `told` is called with them, or with None where there is no such port.  Returns
+        the question's xid."""
+        xid = self._next_xid()
+        self._port_questions[xid] = told
+        self.out.append(encode.port_stats_request(number, xid))
+        return xid
+
+    def forget_port(self, xid: int) -> None:
+        """Nobody waits for the answer any more."""
+        self._port_questions.pop(xid, None)
 
     # -- messages -----------------------------------------------------------------------------------------------------
 
@@ -277,10 +297,15 @@ class Session:
         if kind == ofp.OFPMP_FLOW_MONITOR:
             self._flow_updates(data[16:])
             return
+        if kind == ofp.OFPMP_FLOW and self._counting.heard(xid, data[16:], bool(flags & ofp.OFPMPF_REPLY_MORE)):
+            return
         if kind == ofp.OFPMP_FLOW:  # read as it comes: the bridge writes on meanwhile
             self._entries += decode.flow_stats(data[16:], self._reactive)
             if not flags & ofp.OFPMPF_REPLY_MORE:
                 self._has_read()
+            return
+        if kind == ofp.OFPMP_PORT_STATS:
+            self._port_counted(xid, next((counters for _, counters in decode.port_stats(data[16:])), None))
             return
         parts = self._parts.setdefault(kind, [])
         parts.append(data[16:])
@@ -291,6 +316,11 @@ class Session:
             self._ports = {port.number: port for part in parts for port in decode.ports(part)}
         elif kind == ofp.OFPMP_METER_CONFIG:
             self._meters = dict(meter for part in parts for meter in decode.meter_configs(part))
+
+    def _port_counted(self, xid: int, counters: Counters | None) -> None:
+        told = self._port_questions.pop(xid, None)
+        if told is not None:
+            told(counters)
 
     def _has_read(self) -> None:
         self._reading = False
@@ -349,6 +379,9 @@ class Session:
             raise Closed(f"the bridge refuses the handshake: {name}")
         if self._reading and xid == self._read_xid:
             raise Closed(f"the bridge can't be read: {name}")
+        if xid in self._port_questions:
+            self._port_counted(xid, None)
+            return
         for number, bundle in list(self._bundles.items()):
             if bundle.first_xid <= xid < bundle.first_xid + len(bundle.cookies):
                 self._refuse(bundle, bundle.cookies[xid - bundle.first_xid], name)

@@ -28,7 +28,7 @@ COLUMNS = {
     "Open_vSwitch": ("bridges", "external_ids"),
     "Bridge": ("name", "ports", "controller", "datapath_id", "datapath_type", "fail_mode", "protocols", "other_config"),
     "Port": ("name", "interfaces", "tag", "external_ids"),
-    "Interface": ("name", "type", "external_ids", "error", "options"),
+    "Interface": ("name", "type", "external_ids", "error", "options", "mtu"),
     "Controller": ("target", "type", "is_connected", "external_ids"),
 }
 """All that is replicated.  Statistics and status columns, which change every few seconds, are not; nor is `ofport`,

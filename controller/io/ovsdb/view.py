@@ -129,6 +129,7 @@ def interface_row(row: Row, port: Row, bridge: str) -> InterfaceRow:
         error=first(row, "error"),
         tag=first(port, "tag", None),
         ours=pairs(port, "external_ids").get(MARK) == "true",
+        mtu=first(row, "mtu", 0),
         peer=pairs(row, "options").get("peer", ""),
     )
 

@@ -96,7 +96,8 @@ TABLES: dict[str, tuple[Columns, Columns, tuple[str, ...]]] = {
     "dhcp_options": ({"port_id": KEY}, {"extra_dhcp_opts": TEXT}, ()),
     "network_dns": ({"network_id": KEY}, {"dns_domain": TEXT}, ()),
     "port_dns": ({"port_id": KEY}, {"dns_name": TEXT, "dns_domain": TEXT}, ()),
-    # Hosts
+    # Hosts and VIFs
+    "attachment": ({"port_id": KEY}, {"vif_id": TEXT, "mac_address": TEXT}, ()),
     "agent": (
         {"id": KEY},
         {"host": TEXT, "alive": FLAG, "admin_state_up": FLAG, "description": TEXT, "created_at": TEXT}
