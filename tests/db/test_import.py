@@ -259,7 +259,8 @@ def test_the_source_is_left_as_it_is(importing):
 
 
 def test_flows_follow_from_what_was_taken_over(importing):
-    api = importing.taken()
+    unprotected = [{"port_id": id, "port_security_enabled": False} for id in (PORT, PEER, AGENT)]
+    api = importing.taken(portsecuritybindings=unprotected, securitygroupportbindings=[], allowedaddresspairs=[])
     world = World(SETTINGS)
     hosts = world.host(), world.host()
     world.settle()
@@ -270,6 +271,7 @@ def test_flows_follow_from_what_was_taken_over(importing):
         world.plug(port, host)
     world.settle()
     delivery = world.send(ports[0], ethernet(MAC, PEER_MAC))
+    assert world.places(delivery) == [PEER]
     on_the_wire = {hop.packet["vlan_vid"] & 0xFFF for hop in delivery.hops if hop.depth == 2}
     assert on_the_wire == {150}
 
