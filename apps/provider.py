@@ -1,6 +1,7 @@
 """Provider networks: VLAN and flat networks leave by the bridge of their physical network.
 
-`br-int` and `br-eth*` are joined by a patch pair.  Between them a network has the host's local VLAN: `br-int` rewrites
+A network whose physical network is at a trunk of `br-int` leaves there, in the provider's VLAN.  Otherwise `br-int` and
+`br-eth*` are joined by a patch pair.  Between them a network has the host's local VLAN: `br-int` rewrites
 provider to local on the way in, `br-eth*` local to provider on the way out.  On `br-eth*` everything but our patch port
 stays NORMAL, as it was.
 """
@@ -26,6 +27,7 @@ from controller.core.model import (
 )
 from controller.core.pipeline import ADMIT, LOOKUP, NET, REMOTE, UNTAGGED, load, onward, vlan
 from controller.core.segments import segments_of
+from controller.core.trunks import bridge_of, joined
 
 app = App("provider")
 
@@ -56,8 +58,8 @@ PROVIDER = app.table(
 )
 
 
-def _carrier(net: Any, on: NetworkOnSwitch) -> tuple[Network, Segment, int] | None:
-    """The network, the flat or VLAN segment that this switch carries it on, and the OpenFlow port of the patch."""
+def _carrier(net: Any, on: NetworkOnSwitch) -> tuple[Network, Segment, Uplink] | None:
+    """The network, the flat or VLAN segment that this switch carries it on, and the port that leads there."""
     network = net.get(Network, on.network_id)
     if network is None or not network.admin_state_up:
         return None
@@ -65,7 +67,7 @@ def _carrier(net: Any, on: NetworkOnSwitch) -> tuple[Network, Segment, int] | No
         if segment.network_type in ("flat", "vlan"):
             uplink = net.get(Uplink, (on.dpid, segment.physical_network))
             if uplink is not None:
-                return network, segment, uplink.ofport
+                return network, segment, uplink
     return None
 
 
@@ -74,23 +76,27 @@ def inward(net: Any, on: NetworkOnSwitch) -> Iterable[Flow]:
     """br-int: from the provider's VLAN (or untagged: flat) to the network."""
     if on.role != INT or (carrier := _carrier(net, on)) is None:
         return
-    network, segment, ofport = carrier
+    network, segment, uplink = carrier
     enter = [load(NET, network.key), load(REMOTE, 1)]
     if segment.network_type == "flat":
-        yield PROVIDER_IN.flow(100, {"in_port": ofport, "vlan_vid": UNTAGGED}, [*enter, onward(PROVIDER_IN)])
+        yield PROVIDER_IN.flow(100, {"in_port": uplink.ofport, "vlan_vid": UNTAGGED}, [*enter, onward(PROVIDER_IN)])
         return
-    translate = [SetField("vlan_vid", vlan(on.vid)), *enter, PopVlan(), onward(PROVIDER_IN)]
-    yield PROVIDER_IN.flow(100, {"in_port": ofport, "vlan_vid": vlan(segment.segmentation_id or 0)}, translate)
+    local = [] if uplink.trunk else [SetField("vlan_vid", vlan(on.vid))]
+    match = {"in_port": uplink.ofport, "vlan_vid": vlan(segment.segmentation_id or 0)}
+    yield PROVIDER_IN.flow(100, match, [*local, *enter, PopVlan(), onward(PROVIDER_IN)])
 
 
 @app.flows(NetworkOnSwitch)
 def outward(net: Any, on: NetworkOnSwitch) -> Iterable[Flow]:
-    """br-int: to the provider bridge in the local VLAN (taken off again for what a flood set does next)."""
+    """br-int: to the provider bridge in the local VLAN, or to a trunk in the provider's (taken off again for what a
+    flood set does next)."""
     if on.role != INT or (carrier := _carrier(net, on)) is None:
         return
-    network, _, ofport = carrier
-    send = [PushVlan(), SetField("vlan_vid", vlan(on.vid)), Output(ofport), PopVlan()]
-    yield PROVIDER_OUT.flow(100, {NET: network.key}, send)
+    network, segment, uplink = carrier
+    vid = segment.segmentation_id if uplink.trunk else on.vid
+    send = Output(uplink.ofport)
+    tagged = [PushVlan(), SetField("vlan_vid", vlan(vid)), send, PopVlan()] if vid else [send]
+    yield PROVIDER_OUT.flow(100, {NET: network.key}, tagged)
 
 
 @app.flows(NetworkOnSwitch)
@@ -98,8 +104,8 @@ def translate(net: Any, on: NetworkOnSwitch) -> Iterable[Flow]:
     """br-eth*: from the local VLAN to the provider's (or untagged: flat)."""
     if on.role != ETH or (carrier := _carrier(net, on)) is None:
         return
-    _, segment, ofport = carrier
-    match = {"in_port": ofport, "vlan_vid": vlan(on.vid)}
+    _, segment, uplink = carrier
+    match = {"in_port": uplink.ofport, "vlan_vid": vlan(on.vid)}
     flat = segment.network_type == "flat"
     change = PopVlan() if flat else SetField("vlan_vid", vlan(segment.segmentation_id or 0))
     yield PROVIDER.flow(4, match, [change, Output(NORMAL)])
@@ -122,10 +128,13 @@ def normal(net: Any, switch: Switch) -> Iterable[Flow]:
 
 @app.ovsdb(Host)
 def patches(net: Any, host: Host) -> Iterable[OvsdbOperation]:
-    """Each mapped bridge that the host has is programmed by us and joined to the integration bridge."""
+    """Each mapped bridge that the host has is programmed by us and joined to the integration bridge: unless its
+    operator has joined it."""
     there = {name for name, _ in host.bridges}
-    for _, bridge in host.bridge_mappings:
-        if bridge in there:
+    for bridge in (bridge_of(mapped) for _, mapped in host.bridge_mappings):
+        if bridge not in there or bridge == host.integration_bridge:
+            continue
+        if not joined(net, host.name, host.integration_bridge, bridge):
             yield EnsureBridge(
                 bridge,
                 protocols=("OpenFlow14",),

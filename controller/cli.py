@@ -38,6 +38,12 @@ def _database(options: argparse.Namespace) -> int:
     return change(options)
 
 
+def _import(options: argparse.Namespace) -> int:
+    from controller.takeover.command import take_over
+
+    return take_over(options)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="patchbay",
@@ -62,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_api(commands)
     _add_database(commands)
+    _add_import(commands)
 
     _look(commands, "hosts", look.hosts, "the hosts that joined, and their bridges")
     forget = _look(commands, "forget", look.forget, "forget a host that will not come back")
@@ -70,6 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     check = _look(commands, "check", look.check, "whether a port's path, or that between two ports, is ready")
     check.add_argument("port", metavar="PORT", help="its id, or its name")
     check.add_argument("other", metavar="PORT", nargs="?", help="another port of its network")
+    trace = _look(commands, "trace", look.trace, "the way of a packet from one port to another, hop by hop")
+    trace.add_argument("port", metavar="PORT", help="its id, or its name")
+    trace.add_argument("other", metavar="PORT", help="where the packet goes")
     _look(commands, "faults", look.faults, "everything that is wrong, and why")
     _look(commands, "switches", look.switches, "the bridges that are programmed")
     flows = _look(commands, "flows", look.flows, "the flows of a switch, with table names")
@@ -112,6 +122,16 @@ def _add_database(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     command.add_argument("--config", metavar="FILE", help="INI file")
     command.add_argument("--database", metavar="URL", help="SQLAlchemy URL")
     command.set_defaults(function=_database)
+
+
+def _add_import(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser("import", help="take over the database of a Neutron or a Quantum")
+    command.add_argument("--from", dest="source", metavar="URL", help="SQLAlchemy URL of it (default: the own one)")
+    command.add_argument("--apply", action="store_true", help="do it; without, only what would be done is shown")
+    command.add_argument("--physical-network", metavar="NAME", default="", help="where VLANs of Quantum v1 are")
+    command.add_argument("--config", metavar="FILE", help="INI file, ours or that of Quantum's Open vSwitch plugin")
+    command.add_argument("--database", metavar="URL", help="SQLAlchemy URL of Patchbay's own database")
+    command.set_defaults(function=_import)
 
 
 def _look(

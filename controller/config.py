@@ -8,13 +8,13 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from oslo_config import cfg
 from oslo_config.iniparser import ParseError
 
-from controller import config_access, config_tls
+from controller import config_access, config_quantum, config_tls
 from controller import config_types as types
 from controller.config_access import AccessSettings
 from controller.config_tls import Tls
@@ -33,7 +33,8 @@ class ConfigError(Exception):
 class Config:
     """What `patchbay serve` runs with.  `database` is a SQLAlchemy URL; `max_body_size` is in bytes; a listen address
     with the host "" means all addresses of the machine; a listener whose `..._tls` is None speaks no TLS.
-    `workers_listen` is where `patchbay api` listens, and `controller` where it finds the controller's own REST."""
+    `workers_listen` is where `patchbay api` listens, and `controller` where it finds the controller's own REST.
+    `notes` tell what became of the options of a file that is Quantum's."""
 
     database: str
     rest: Address
@@ -48,6 +49,7 @@ class Config:
     rest_tls: Tls | None = None
     openflow_tls: Tls | None = None
     ovsdb_tls: Tls | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def scheme(self) -> str:
@@ -223,8 +225,12 @@ Values = Mapping[str, Mapping[str, Any]]
 
 def load(path: str | None, overrides: Mapping[str, Any]) -> Config:
     """Read the file (None: the defaults alone); `overrides` are command-line options by the names in OVERRIDES, None
-    for those not given.  Neither the command line nor the environment is looked at.  Raises ConfigError."""
+    for those not given.  Neither the command line nor the environment is looked at.  Raises ConfigError.
+
+    A file of Quantum's Open vSwitch plugin is understood, too."""
     sections = {} if path is None else _parse(path)
+    if path is not None and config_quantum.is_quantums(sections):
+        return _load_quantums(path, config_quantum.read(sections), overrides)
     options = _known_options(path, sections)
     conf = cfg.ConfigOpts()
     for section, declared in options.items():
@@ -236,6 +242,25 @@ def load(path: str | None, overrides: Mapping[str, Any]) -> Config:
     values = {section: dict(_read(conf, path, section, declared)) for section, declared in options.items()}
     _check_hosts(path, values)
     return _config(path, values)
+
+
+def _load_quantums(path: str, found: config_quantum.Read, overrides: Mapping[str, Any]) -> Config:
+    """The defaults, what the file of the plugin gives, and what the command line does."""
+    conf = cfg.ConfigOpts()
+    for section, declared in SECTIONS.items():
+        conf.register_opts(declared, group=None if section == "DEFAULT" else section)
+    conf(args=[], default_config_files=[], default_config_dirs=[], use_env=False)
+    for section, options in found.values.items():
+        for option, value in options.items():
+            try:
+                conf.set_override(option, value, section)
+            except ValueError as error:
+                raise ConfigError(f"{path}: {found.origin[section, option]}: {error}") from error
+    for name, value in overrides.items():
+        if value is not None:
+            _override(conf, name, value)
+    values = {section: dict(_read(conf, path, section, declared)) for section, declared in SECTIONS.items()}
+    return replace(_config(path, values), notes=tuple(f"{path}: {line}" for line in found.lines))
 
 
 def _parse(path: str) -> dict[str, dict[str, list[str]]]:

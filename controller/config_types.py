@@ -116,14 +116,21 @@ def bridge(value: str) -> str:
     return value
 
 
+def interface(value: str) -> str:
+    if not re.fullmatch(rf"[^\s/:,]{{1,{LONGEST_INTERFACE_NAME}}}", value):
+        raise ValueError(f"{value!r} is not the name of a port")
+    return value
+
+
 def mappings(value: str) -> tuple[tuple[str, str], ...]:
-    """`physnet1:br-eth1,physnet2:br-eth2`: every physical network and every bridge at most once."""
+    """`physnet1:br-eth1,physnet2:br-int:eth2`: every physical network, and every bridge or port, at most once."""
     pairs = []
     for item in _items(value):
         network, colon, name = (part.strip() for part in item.partition(":"))
         if not network or not colon:
-            raise ValueError(f"{item!r} is not PHYSICAL_NETWORK:BRIDGE")
-        pairs.append((network, bridge(name)))
+            raise ValueError(f"{item!r} is not PHYSICAL_NETWORK:BRIDGE or PHYSICAL_NETWORK:BRIDGE:PORT")
+        of, port = bridge(name.partition(":")[0]), name.partition(":")[2]
+        pairs.append((network, f"{of}:{interface(port)}" if ":" in name else of))
     _refuse_repeated("physical network", (network for network, _ in pairs))
     _refuse_repeated("bridge", (name for _, name in pairs))
     return tuple(pairs)

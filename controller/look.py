@@ -128,6 +128,25 @@ def check(options: argparse.Namespace) -> int:
 
 
 @_asking
+def trace(options: argparse.Namespace) -> int:
+    """Print the way of a packet from one port to another, hop by hop; the exit code is 1 when it does not arrive."""
+    found = ask(options, "ports", options.port, "trace", options.other)
+    rows = [
+        [hop["switch"], hop["in_port"], hop["arrives"], " ".join(_tables(hop)), hop["out_port"], hop["leaves"]]
+        for hop in found["hops"]
+    ]
+    end = "delivered" if found["delivered"] else f"not delivered: {found['reason']}"
+    heads = ["SWITCH", "FROM PORT", "AS", "TABLES", "TO PORT", "AS"]
+    _show(options, found, f"{table(heads, rows)}\n{end}")
+    return 0 if found["delivered"] else 1
+
+
+def _tables(hop: Any) -> list[str]:
+    """The tables of a bridge in which a packet was looked up, each once."""
+    return list(dict.fromkeys(lookup["table"] for lookup in hop["lookups"]))
+
+
+@_asking
 def faults(options: argparse.Namespace) -> int:
     """Print everything that is wrong; the exit code is 1 when something is."""
     found = ask(options, "faults")

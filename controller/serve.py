@@ -62,6 +62,8 @@ def serve(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         try:
             config = load(options.config, {name: getattr(options, name) for name in names})
+            for note in config.notes:
+                print(note, flush=True)
             logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
             logging.getLogger("alembic").setLevel(max(logging.WARNING, logging.getLevelName(config.log_level)))
             stopped = _start(config, options.record, stack)

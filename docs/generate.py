@@ -147,6 +147,7 @@ Read only, JSON, not part of Neutron's API; what `patchbay hosts`, `ports`, `swi
 | `/patchbay/v1/status` | revision, counts, and whether all switches have acknowledged everything |
 | `/patchbay/v1/hosts` | every host that ever joined, its bridges, its fault |
 | `/patchbay/v1/ports` | every port: where its VIF was found, status, fault |
+| `/patchbay/v1/ports/{port}/trace/{port}` | where a packet from one port to the other would go, bridge by bridge |
 | `/patchbay/v1/switches` | every bridge that is programmed |
 | `/patchbay/v1/switches/SWITCH/flows` | the flows that a switch shall have |
 | `/patchbay/v1/switches/SWITCH/flows/FLOW/explain` | why a flow is there |

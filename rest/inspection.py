@@ -41,6 +41,8 @@ def _inspect(inspector: Inspector, parts: list[str]) -> Any:
             return inspector.ports()
         case ["v1", "ports", port, "check", *other] if len(other) < 2:
             return inspector.check(port, *other)
+        case ["v1", "ports", source, "trace", target]:
+            return inspector.trace(source, target)
         case ["v1", "faults"]:
             return inspector.faults()
         case ["v1", "status"]:

@@ -21,7 +21,7 @@ from controller.core.plans import networks, segments
 from controller.core.segments import segments_of
 from tests import secured
 from tests.world.hypervisor import Hypervisor
-from tests.world.world import APPLIED, LOST, MAPPINGS, UNACKNOWLEDGED, World, name_of
+from tests.world.world import APPLIED, LOST, MAPPINGS, TRUNK_MAPPINGS, UNACKNOWLEDGED, World, name_of
 
 T = TypeVar("T")
 Action = tuple[Any, ...]
@@ -30,11 +30,13 @@ MACS = tuple(f"fa:16:3e:00:00:{n:02x}" for n in range(1, 7))
 OTHER_MAPPINGS = (("physnet2", "br-eth1"),)
 LOCAL_IPS = ("192.0.2.101", "192.0.2.102", "2001:db8::1", "2001:db8::2")
 
+TRUNK = 2
+"""A managed host whose NIC is on br-int itself."""
 HOSTS = (
     *((True, True), (True, False), (True, True, False), (False, False, True), (True, True, True)),
-    *((False, False), (True,), (False,)),
+    *((False, False), (True,), (False,), (TRUNK, True), (TRUNK, TRUNK, False)),
 )
-"""Hypervisors of a cloud: whether each is managed (speaks OVSDB)."""
+"""Hypervisors of a cloud: whether each is managed (speaks OVSDB); or TRUNK."""
 
 few = st.sampled_from(range(6))
 on = st.booleans()
@@ -104,7 +106,7 @@ def build(cloud: tuple[Sequence[bool], Sequence[Action]], world: World | None = 
     """A world with its hosts joined, the actions carried out, and everything settled."""
     world = world or World()
     for managed in cloud[0]:
-        world.host(managed)
+        world.host(bool(managed), TRUNK_MAPPINGS if managed == TRUNK else MAPPINGS)
     world.settle()
     for action in cloud[1]:
         perform(world, action)

@@ -26,6 +26,7 @@ from controller.core.model import (
 )
 from controller.core.net import Change, Net
 from controller.core.segments import segments_of
+from controller.core.trunks import bridge_of
 
 NO_WAY = -1
 """In the place of a dpid: the way out of the host is still being made."""
@@ -159,6 +160,6 @@ def _lacks_way(net: Net, local: LocalPort) -> bool:
     for segment in segments_of(net, local.network_id):
         if segment.network_type in TUNNEL_TYPES:
             return bool(host.local_ip) and net.get(TunnelPort, (local.dpid, segment.network_type)) is None
-        if dict(host.bridge_mappings).get(segment.physical_network or "") in there:
+        if bridge_of(dict(host.bridge_mappings).get(segment.physical_network or "", "")) in there:
             return net.get(Uplink, (local.dpid, segment.physical_network)) is None
     return False

@@ -216,7 +216,10 @@ class Checker:
             if tunnel.ofport == port and end is not None:
                 yield from self._enter(there.dpid, copy.frame().but(in_port=end.ofport, tun_id=copy["tun_id"]))
         for uplink in self._net.find(Uplink, "dpid", here.dpid):
-            if uplink.ofport == port:
+            entry = self._net.get(Uplink, (there.dpid, uplink.physical_network))
+            if uplink.ofport == port and uplink.trunk and entry is not None:
+                yield from self._enter(there.dpid, copy.frame().but(in_port=entry.ofport))
+            elif uplink.ofport == port:
                 yield from self._over(here, there, uplink.physical_network, copy.frame())
 
     def _over(self, here: LocalPort, there: LocalPort, physnet: str, frame: Packet) -> Iterator[At]:

@@ -179,7 +179,7 @@ class BridgeRow(NamedTuple):
 
 class InterfaceRow(NamedTuple):
     """An interface as OVSDB has it.  Its OpenFlow port is told over OpenFlow, by name; `error` says why it has none.
-    `mtu` is 0 where Open vSwitch does not tell it."""
+    `mtu` is 0 where Open vSwitch does not tell it; `peer` is that of a patch port."""
 
     name: str
     bridge: str
@@ -190,6 +190,7 @@ class InterfaceRow(NamedTuple):
     tag: int | None = None
     ours: bool = False
     mtu: int = 0
+    peer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

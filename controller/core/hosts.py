@@ -26,6 +26,7 @@ from controller.core.flow import LOCAL
 from controller.core.model import Host, Interface, OfPort, Presence, Session
 from controller.core.net import Change, Net
 from controller.core.settings import HostSettings, Settings
+from controller.core.trunks import bridge_of, joined
 
 GRACE = 2.0
 """Seconds that a bridge's host has to dial in over OVSDB before the bridge counts as one without."""
@@ -42,16 +43,20 @@ class Hosts:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._waiting: dict[int, float] = {}
+        self._told: dict[str, HostUp | HostChanged] = {}
 
     # -- over OVSDB ---------------------------------------------------------------------------------------------------
 
     def described(self, net: Net, event: HostUp | HostChanged) -> Iterable[Change | Propose]:
         """A host told, anew, what it is."""
+        self._told[event.name] = event
         known = net.get(Host, event.name)
-        integration = event.integration_bridge or self.settings.integration_bridge
-        mappings = event.bridge_mappings or (() if event.problem else self.settings.bridge_mappings)
+        integration, mappings = self.integration_bridge(event), self.mappings(event)
         # A bridge that is mapped no more stays in our care: its traffic goes on by our NORMAL flow.
-        managed = {integration, *(b for _, b in mappings), *(name for name, _ in (known.bridges if known else ()))}
+        before = {name for name, _ in (known.bridges if known else ())}
+        mapped = {bridge_of(at) for _, at in mappings}
+        theirs = {bridge for bridge in mapped if joined(net, event.name, integration, bridge)}
+        managed = {integration, *(mapped - theirs), *before}
         host = Host(
             name=event.name,
             local_ip=event.local_ip,
@@ -65,10 +70,18 @@ class Hosts:
         if host != known:
             yield Propose("describe_host", host)
 
+    def integration_bridge(self, event: HostUp | HostChanged) -> str:
+        return event.integration_bridge or self.settings.integration_bridge
+
+    def mappings(self, event: HostUp | HostChanged) -> tuple[tuple[str, str], ...]:
+        """A host's own, else those of the configuration; none when what it says can't be read."""
+        return event.bridge_mappings or (() if event.problem else self.settings.bridge_mappings)
+
     def problem(self, event: HostUp | HostChanged) -> str:
         """What is wrong with a host's description of itself ("": nothing)."""
-        there = {bridge.name for bridge in event.bridges}
-        missing = [f"{physnet}:{bridge}" for physnet, bridge in event.bridge_mappings if bridge not in there]
+        # The integration bridge is made when it is missing.
+        there = {*(bridge.name for bridge in event.bridges), self.integration_bridge(event)}
+        missing = [f"{physnet}:{mapped}" for physnet, mapped in event.bridge_mappings if bridge_of(mapped) not in there]
         if event.problem or not missing:
             return event.problem
         return f"bridge_mappings names bridges that are not there: {', '.join(missing)}"
@@ -81,13 +94,23 @@ class Hosts:
 
     def up(self, net: Net, event: HostUp) -> Iterable[Change | Propose]:
         """A host's first complete description since it dialled in."""
-        yield from self.described(net, event)
         named = {interface.name for interface in event.interfaces}
         gone = [known.name for known in net.find(Interface, "host", event.name) if known.name not in named]
-        yield from self.interfaces(net, InterfacesChanged(event.name, event.interfaces, tuple(gone)))
+        yield from self._interfaces(net, InterfacesChanged(event.name, event.interfaces, tuple(gone)))
+        yield from self.described(net, event)
         yield net.change(Presence(event.name, _address(event.connection)))
 
-    def interfaces(self, net: Net, event: InterfacesChanged) -> Iterable[Change]:
+    def interfaces(self, net: Net, event: InterfacesChanged) -> Iterable[Change | Propose]:
+        """Interfaces came, changed or went.  Which bridges are ours depends on the patches of the operator."""
+        touched = False
+        for change in self._interfaces(net, event):
+            touched = touched or any(row is not None and row.type == "patch" for row in change)
+            yield change
+        told = self._told.get(event.name)
+        if touched and told is not None:
+            yield from self.described(net, told)
+
+    def _interfaces(self, net: Net, event: InterfacesChanged) -> Iterable[Change]:
         for interface in event.changed:
             yield net.change(_interface(event.name, interface))
         for name in event.removed:
@@ -179,7 +202,7 @@ def _ofport(dpid: int, port: PortDesc) -> OfPort:
 
 
 def _interface(host: str, row: InterfaceRow) -> Interface:
-    return Interface(host, row.name, row.bridge, row.type, row.iface_id, row.mac, row.error, row.tag, row.mtu)
+    return Interface(host, row.name, row.bridge, row.type, row.iface_id, row.mac, row.error, row.tag, row.mtu, row.peer)
 
 
 class OvsdbWants:

@@ -31,6 +31,7 @@ from controller.core.model import (
 from controller.core.pipeline import LAYOUT
 from controller.core.segments import segments_of
 from controller.core.text import format_flow
+from controller.core.trace import trace
 
 Wait = Callable[[Callable[[], bool], float], None]
 """`wait(reached, seconds)` returns when `reached()` is true, or the time is over."""
@@ -229,6 +230,10 @@ class Inspector:
         if len(found) != 1:
             raise LookupError(f"{name!r} names {'several ports' if found else 'no port'}")
         return found[0]
+
+    def trace(self, source: str, target: str) -> dict[str, Any]:
+        """Where a packet from one port to another would go: see core.trace."""
+        return trace(self._machine, self._port(source), self._port(target))
 
     def _type(self, network_id: str) -> str:
         segments = segments_of(self._machine.net, network_id)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from controller.core import events as e
-from controller.core import probe, vif_macs
+from controller.core import probe, trunks, vif_macs
 from controller.core.agents import Agents
 from controller.core.app import FLOWS, App, renderers
 from controller.core.bindings import Bindings
@@ -315,10 +315,12 @@ class Machine:
 
     def _host_told(self, event: e.HostUp | e.HostChanged) -> None:
         """Tell a host all we want of it, for a bridge of ours may have gone, and show what is wrong with it."""
-        integration = event.integration_bridge or self.settings.integration_bridge
+        integration = self.hosts.integration_bridge(event)
         self.wants.described(event.name, (integration, *(bridge.name for bridge in event.bridges)))
         self.wants.everything(event.name)
         self._host_fault(event.name, "description", self.hosts.problem(event))
+        trunk = trunks.problem(self.net, event.name, integration, self.hosts.mappings(event))
+        self._host_fault(event.name, "trunk", trunk)
 
     def _host_fault(self, name: str, cause: str, problem: str) -> None:
         if problem:
@@ -336,6 +338,10 @@ class Machine:
         self._take(self.hosts.interfaces(self.net, event))
         if any(name.startswith(OURS) for name in event.removed):
             self.wants.everything(event.name)
+        host = self.net.get(Host, event.name)
+        if host is not None and any(trunks.bridge_of(at) == host.integration_bridge for _, at in host.bridge_mappings):
+            trunk = trunks.problem(self.net, host.name, host.integration_bridge, host.bridge_mappings)
+            self._host_fault(host.name, "trunk", trunk)
         for row in event.changed:
             if row.ours:
                 self._host_fault(event.name, f"port {row.name}", f"{row.name}: {row.error}" if row.error else "")

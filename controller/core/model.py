@@ -9,6 +9,7 @@ while a row that had them lives.
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 from controller.core.row import PLANNED, REQUIRED, attr, index, quiet, row, tags
@@ -361,9 +362,23 @@ def tunnel_type(name: str) -> str | None:
     return next((type for type in TUNNEL_TYPES if bare.startswith(type)), None)
 
 
+NIC = re.compile(r"(eth|em|bond|team)[0-9]+|en[ospx][0-9a-z]+|p[0-9]+p[0-9]+")
+"""What Linux calls network cards (systemd.net-naming-scheme(7), biosdevname), and no hypervisor a guest's interface."""
+
+
+NIC_TYPES = ("", "system", "dpdk", "afxdp", "dummy")
+"""The types of interface that a network card can be of ("dummy" is for Open vSwitch's own tests)."""
+
+
+def is_nic(name: str) -> bool:
+    """Whether a port is a network card, by its name."""
+    return NIC.fullmatch(name) is not None
+
+
 @row(
     key=("dpid", "number"),
     indexes=[
+        index("nic", each=lambda port: [port.dpid] if is_nic(port.name) else []),
         index("dpid"),
         index("dpid", "name"),
         index("name"),
@@ -381,12 +396,17 @@ class OfPort:
 
 @row(
     key=("host", "name"),
-    indexes=[index("iface_id"), index("host"), index("host", "bridge")],
+    indexes=[
+        index("iface_id"),
+        index("host"),
+        index("host", "bridge"),
+        index("trunk", each=lambda one: [(one.host, one.bridge)] if one.may_be_trunk else []),
+    ],
 )
 class Interface:
     """An OVSDB Interface row of a host: `iface_id` says whose VIF it is ('' if nobody's), a port's id or what its
     Attachment names; `mac` is what the VIF's owner says of the guest's; `mtu` the one that it has (0 where that is not
-    known)."""
+    known); `peer` is that of a patch port, and `error` why it has no OpenFlow port."""
 
     host: str
     name: str
@@ -397,6 +417,20 @@ class Interface:
     error: str = quiet(default="")
     tag: int | None = quiet(default=None)
     mtu: int = quiet(default=0)
+    peer: str = ""
+
+    @property
+    def may_be_trunk(self) -> bool:
+        """Whether it can be meant as the way to a physical network without being named: a NIC, or a patch port of the
+        operator's own (not ours, and not that to the tunnel bridge of a Neutron agent that was there before).
+
+        One with an error is looked at, too: it may be what its operator took for such a way.
+        """
+        if self.error and not self.iface_id:
+            return True
+        if self.type == "patch":
+            return not self.name.startswith("int-") and self.name != "patch-tun"
+        return self.type in NIC_TYPES and is_nic(self.name)
 
 
 @row(
@@ -474,11 +508,16 @@ class Switch:
 
 @row(key=("dpid", "physical_network"), indexes=[index("dpid")])
 class Uplink:
-    """The patch port of a switch: on `br-int` the way to a physical network, on `br-eth*` the way to `br-int`."""
+    """The patch port of a switch: on `br-int` the way to a physical network, on `br-eth*` the way to `br-int`.
+
+    A `trunk` of `br-int` leads to the physical network itself, by a NIC or by a bridge that is not ours: there the VLAN
+    of a frame is the provider's.
+    """
 
     dpid: int
     physical_network: str
     ofport: int
+    trunk: bool = False
 
 
 @row(key=("dpid", "type"), indexes=[index("dpid")])

@@ -139,7 +139,8 @@ def test_a_malformed_mapping_is_a_problem_until_it_is_put_right(host: Sandbox, c
     up = join(host, controller)
     assert up.bridge_mappings == ()
     assert up.local_ip == "192.0.2.1"
-    assert up.problem == "external_ids:bridge_mappings: 'physnet1' is not PHYSICAL_NETWORK:BRIDGE"
+    rule = "is not PHYSICAL_NETWORK:BRIDGE or PHYSICAL_NETWORK:BRIDGE:PORT"
+    assert up.problem == f"external_ids:bridge_mappings: 'physnet1' {rule}"
 
     ids(host, bridge_mappings="physnet1:br-eth1")
     changed = controller.wait_for(HostChanged)
@@ -151,9 +152,11 @@ def test_a_malformed_mapping_is_a_problem_until_it_is_put_right(host: Sandbox, c
     [
         ("", (), ""),
         (" a:b , ,c:d,", (("a", "b"), ("c", "d")), ""),
-        ("a:", (), "is not PHYSICAL_NETWORK:BRIDGE"),
-        (":b", (), "is not PHYSICAL_NETWORK:BRIDGE"),
-        ("a:b:c", (), "is not PHYSICAL_NETWORK:BRIDGE"),
+        ("a:br-int:eth1,b:br-int:eth2", (("a", "br-int:eth1"), ("b", "br-int:eth2")), ""),
+        ("a:", (), "is not PHYSICAL_NETWORK:BRIDGE or PHYSICAL_NETWORK:BRIDGE:PORT"),
+        (":b", (), "is not PHYSICAL_NETWORK:BRIDGE or PHYSICAL_NETWORK:BRIDGE:PORT"),
+        ("a:b:", (), "is not PHYSICAL_NETWORK:BRIDGE or PHYSICAL_NETWORK:BRIDGE:PORT"),
+        ("a:b:c:d", (), "is not PHYSICAL_NETWORK:BRIDGE or PHYSICAL_NETWORK:BRIDGE:PORT"),
         ("a:b,a:c", (), "a second time"),
         ("a:b,c:b", (), "a second time"),
     ],

@@ -64,6 +64,9 @@ class Running:
     def explain(self, switch, flow):
         return {"flow": flow} if switch == "br-int" else self._unknown(switch)
 
+    def trace(self, source, target):
+        return {"source": source, "target": target}
+
     def _unknown(self, switch):
         raise LookupError(f"no switch {switch}")
 
@@ -75,6 +78,7 @@ class Running:
         ("ports", [{"port": "p"}]),
         ("switches", [{"name": "br-int"}]),
         ("status", {"revision": 5}),
+        ("ports/one/trace/other", {"source": "one", "target": "other"}),
         ("switches/br-int/flows", [{"flow": "table=0"}]),
         ("switches/br-int/flows/0x5/explain", {"flow": "0x5"}),
         (

@@ -11,6 +11,8 @@ from controller.core.model import tunnel_type
 from controller.core.simulate import ModelSwitch
 
 NIC = "eth-nic"
+TRUNK = "eth1"
+"""The NIC on br-int of a host that maps a physical network to it."""
 
 
 @dataclass
@@ -53,10 +55,12 @@ class Hypervisor:
         self.bridges: dict[str, Bridge] = {}
         self.interfaces: dict[str, InterfaceRow] = {}
         for _, name in mappings:
-            self._bridge(name).add(NIC)
+            self._bridge(name).add(TRUNK if name == "br-int" else NIC)
+            if name == "br-int":
+                self._interface(name, TRUNK)
         if not managed:
             self._bridge("br-int")
-            for _, name in mappings:
+            for name in (name for _, name in mappings if name != "br-int"):
                 self._patch("br-int", f"int-{name}", name, f"phy-{name}")
             for type in ("vxlan", "gre", "geneve"):
                 self.bridges["br-int"].add(f"{type}0")

@@ -30,7 +30,7 @@ from controller.core.settings import Settings
 from controller.core.simulate import Refused
 from controller.core.simulate_network import Delivery, ModelNetwork, Tunnel
 from tests.world.frames import encode
-from tests.world.hypervisor import NIC, Bridge, Hypervisor, tunnel_ports
+from tests.world.hypervisor import NIC, TRUNK, Bridge, Hypervisor, tunnel_ports
 from tests.world.store import Store
 
 APPS = load()
@@ -40,6 +40,8 @@ SETTINGS = Settings(
     bridge_mappings=(("physnet1", "br-eth1"),),
 )
 MAPPINGS = (("physnet1", "br-eth1"),)
+TRUNK_MAPPINGS = (("physnet1", "br-int"),)
+"""Of a host whose NIC is on br-int itself."""
 MAX_STEPS = 2000
 NO_METERS = "OFPET_METER_MOD_FAILED/OFPMMFC_INVALID_METER"
 
@@ -344,6 +346,9 @@ class World:
             for physnet, name in hypervisor.mappings:
                 bridge, integration = hypervisor.bridges.get(name), hypervisor.bridges.get("br-int")
                 if bridge is None or integration is None:
+                    continue
+                if bridge is integration:
+                    wires[bridge.dpid, bridge.number(TRUNK)] = physnet
                     continue
                 wires[bridge.dpid, bridge.number(NIC)] = physnet
                 ends = integration.number(f"int-{name}"), bridge.number(f"phy-{name}")

@@ -12,6 +12,7 @@ from controller.core.plans.checks import Carrier
 from controller.core.plans.owners import AUTO_DELETE_OWNERS
 from controller.core.plans.refusals import invalid_input
 from controller.core.plans.revision import existing, update
+from controller.core.settings import Settings
 
 OVERHEAD = {"vxlan": 50, "geneve": 50, "gre": 42}
 """Bytes that a tunnel takes from the MTU, the outer IPv4 header included (Neutron's figures)."""
@@ -38,10 +39,15 @@ def create(draft: Draft, values: dict[str, Any]) -> Network:
     return draft.put(network)
 
 
-def _mtu(draft: Draft, carried: Iterable[Segment], asked: int) -> int:
-    outer = OVER_IPV6 if draft.settings.overlay_ip_version == 6 else 0
+def largest_mtu(settings: Settings, types: Iterable[str]) -> int:
+    """The MTU that a network of these types may have at most, in bytes."""
+    outer = OVER_IPV6 if settings.overlay_ip_version == 6 else 0
     overheads = {type: bytes + outer for type, bytes in OVERHEAD.items()}
-    largest = draft.settings.global_physnet_mtu - max(overheads.get(it.network_type, 0) for it in carried)
+    return settings.global_physnet_mtu - max((overheads.get(type, 0) for type in types), default=0)
+
+
+def _mtu(draft: Draft, carried: Iterable[Segment], asked: int) -> int:
+    largest = largest_mtu(draft.settings, (segment.network_type for segment in carried))
     if asked > largest:
         raise invalid_input(f"Requested MTU is too big, maximum is {largest}")
     return asked or largest

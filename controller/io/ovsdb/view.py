@@ -78,6 +78,7 @@ def read_local_ip(ids: Mapping[str, str]) -> tuple[str, str]:
 
 def read_mappings(ids: Mapping[str, str]) -> tuple[tuple[tuple[str, str], ...], str]:
     """(mappings, problem): external_ids:bridge_mappings, else OVN's ovn-bridge-mappings: "physnet1:br-eth1,...".
+    A bridge may be followed by the port of it that is meant (core.trunks).
 
     As in Neutron, spaces and empty items don't matter, and a physical network or a bridge is named once.
     """
@@ -85,8 +86,8 @@ def read_mappings(ids: Mapping[str, str]) -> tuple[tuple[tuple[str, str], ...], 
     pairs: list[tuple[str, str]] = []
     for item in filter(None, map(str.strip, ids.get(key, "").split(","))):
         physnet, _, bridge = map(str.strip, item.partition(":"))
-        if not physnet or not bridge or ":" in bridge:
-            return (), f"external_ids:{key}: {item!r} is not PHYSICAL_NETWORK:BRIDGE"
+        if not physnet or not all(map(str.strip, bridge.split(":"))) or bridge.count(":") > 1:
+            return (), f"external_ids:{key}: {item!r} is not PHYSICAL_NETWORK:BRIDGE or PHYSICAL_NETWORK:BRIDGE:PORT"
         if any(physnet == p or bridge == b for p, b in pairs):
             return (), f"external_ids:{key}: {item!r} names a physical network or a bridge a second time"
         pairs.append((physnet, bridge))
@@ -129,6 +130,7 @@ def interface_row(row: Row, port: Row, bridge: str) -> InterfaceRow:
         tag=first(port, "tag", None),
         ours=pairs(port, "external_ids").get(MARK) == "true",
         mtu=first(row, "mtu", 0),
+        peer=pairs(row, "options").get("peer", ""),
     )
 
 

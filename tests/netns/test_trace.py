@@ -1,0 +1,48 @@
+"""`patchbay trace` foretells what a packet does: the bridges and ports of the way, and on each the very flows."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from demo.testbed.served import PROJECT
+from demo.trace import parse
+from tests.netns.cloud import Cloud
+
+
+def test_the_way_of_a_vlan_from_vm_to_vm_is_shown_hop_by_hop(bed):
+    cloud = Cloud(bed)
+    network = cloud.network("vlan", "10.0.0.0/24", **{"provider:segmentation_id": 1005})
+    one, other = (cloud.vm(network, host) for host in cloud.hosts)
+    assert one.ping(other.ip).ok
+    url = f"http://{bed.controller_ip}:9696"
+    command = [sys.executable, "-m", "controller", "trace", "--url", url, "--json", one.port["id"], other.port["id"]]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PROJECT)
+    found = json.loads(done.stdout)
+    assert [(hop["switch"], hop["in_port"], hop["out_port"]) for hop in found["hops"]] == [
+        ("hv1/br-int", one.tap, "int-br-eth1"),
+        ("hv1/br-eth1", "phy-br-eth1", "eth1"),
+        ("hv2/br-eth1", "eth1", "phy-br-eth1"),
+        ("hv2/br-int", "int-br-eth1", other.tap),
+    ]
+    assert [hop["arrives"] for hop in found["hops"]][2] == found["hops"][1]["leaves"] == "VLAN 1005"
+    header = f"icmp,dl_src={one.mac},dl_dst={other.mac},nw_src={one.ip},nw_dst={other.ip},nw_ttl=64,icmp_type=8"
+    real = [
+        parse(cloud.hosts[0].appctl("ofproto/trace", "br-int", f"in_port={one.tap},{header}")),
+        parse(cloud.hosts[1].appctl("ofproto/trace", "br-eth1", f"in_port=eth1,dl_vlan=1005,{header}")),
+    ]
+    met = [(hop.bridge, hop.cookie) for trace in real for hop in trace.hops if hop.cookie]
+    lookups = [(hop["switch"].split("/")[1], at["cookie"]) for hop in found["hops"] for at in hop["lookups"]]
+    told = [(bridge, int(cookie, 16)) for bridge, cookie in lookups if cookie]
+    assert sorted(told) == sorted(met)
+
+
+def test_a_packet_that_does_not_arrive_ends_with_the_table_that_drops_it(bed):
+    cloud = Cloud(bed)
+    one, other = (cloud.vm(cloud.network("vlan", "10.0.0.0/24"), host) for host in cloud.hosts)
+    command = [sys.executable, "-m", "controller", "trace", "--url", f"http://{bed.controller_ip}:9696"]
+    done = subprocess.run([*command, one.port["id"], other.port["id"]], capture_output=True, text=True, cwd=PROJECT)
+    assert done.returncode == 1
+    words = "not delivered: hv2/br-int, table provider_in: no flow matches; the ports are in networks "
+    assert done.stdout.splitlines()[-1].startswith(words)
