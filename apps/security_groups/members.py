@@ -22,6 +22,10 @@ app.extension(
 )
 
 
+OVIRT = "oVirt"
+"""`device_owner` of the ports that oVirt's engine makes."""
+
+
 @app.prepare(Port)
 def spell(draft: Draft, old: Port | None, values: dict[str, Any]) -> None:
     """`null` for a new port leaves the groups to us, for another one it is none.  Groups are kept sorted."""
@@ -29,8 +33,18 @@ def spell(draft: Draft, old: Port | None, values: dict[str, Any]) -> None:
         return
     if values["security_groups"] is None and old is None:
         del values["security_groups"]
+    elif values["security_groups"] is None and old is not None and old.device_owner == OVIRT:
+        values["security_groups"] = _of_ovirt(draft, old)
     else:
         values["security_groups"] = tuple(sorted(values["security_groups"] or ()))
+
+
+def _of_ovirt(draft: Draft, port: Port) -> tuple[str, ...]:
+    """What the engine means by `null` for a port that is there: the default, as for a new one.
+
+    It says so when a profile names no groups (any more) and the port is in none; Neutron leaves that as it is.
+    """
+    return (default_group(draft, port.project_id).id,) if PortSecurity.enabled(draft, port.id) else ()
 
 
 @app.rule(Port)

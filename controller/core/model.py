@@ -161,7 +161,8 @@ class Port:
 
     `ip_allocation` is how it came by its addresses: IMMEDIATE, DEFERRED until it has a host, or NONE, as was asked for.
     `host_id`, `vnic_type` and `profile` (JSON text) are Neutron's binding.  `interface_name` is the profile's
-    `interface` value: a VIF found by its OpenFlow port name on `host_id` where nothing else says who it is (Mininet).
+    `interface` value: a VIF on `host_id` that has this name where nothing else says who it is (Mininet), or this id
+    (XenServer).
     """
 
     id: str = attr(post=False, put=False)

@@ -25,7 +25,7 @@ def issue(ask: Ask) -> Reply:
     if methods == ["password"]:
         user, after = _by_password(ask, child(child(identity, "password"), "user")), None
     elif methods == ["token"]:
-        user, after = _by_token(ask, text(child(identity, "token"), "id"))
+        user, after = by_token(ask, text(child(identity, "token"), "id"))
     else:
         raise errors.unauthorized()
     project_id = _scope(ask, user, asked.get("scope"), after)
@@ -51,7 +51,8 @@ def signed_in(ask: Ask, user: User | None, password: str) -> User:
     return user
 
 
-def _by_token(ask: Ask, signed: str) -> tuple[User, Token]:
+def by_token(ask: Ask, signed: str) -> tuple[User, Token]:
+    """The user of a token that is still good, and the token.  Raises IdentityError (401)."""
     try:
         after = ask.service.tokens.read(signed)
     except InvalidToken:

@@ -1,4 +1,4 @@
-"""Keystone v2.0, as much as oVirt's external network provider asks: a token, and the projects (tenants) of its user."""
+"""Keystone v2.0, as much as oVirt's engine asks: tokens, and the projects (tenants) of their users."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from controller.core.accounts import Project, User, projects_of, roles_of
 from rest.identity import documents, errors
 from rest.identity.asking import Ask, Reply, child, text
-from rest.identity.signing_in import named, scoped, signed_in
+from rest.identity.signing_in import by_token, named, scoped, signed_in
 from rest.identity.tokens import Token
 
 
@@ -16,11 +16,16 @@ def version(ask: Ask) -> Reply:
 
 
 def issue(ask: Ask) -> Reply:
-    """POST /v2.0/tokens.  Who names no tenant gets a token for the user's default project, or for the only one."""
+    """POST /v2.0/tokens, by password or with another token.  Who names no tenant gets a token for the user's default
+    project, or for the only one."""
     asked = ask.body("auth")
-    given = child(asked, "passwordCredentials")
-    user = signed_in(ask, named(ask, User, text(given, "username")), text(given, "password"))
-    signed, token = ask.service.tokens.issue(user.id, _tenant(ask, user, asked), "password")
+    if "token" in asked:
+        method, (user, after) = "token", by_token(ask, text(child(asked, "token"), "id"))
+    else:
+        given = child(asked, "passwordCredentials")
+        user = signed_in(ask, named(ask, User, text(given, "username")), text(given, "password"))
+        method, after = "password", None
+    signed, token = ask.service.tokens.issue(user.id, _tenant(ask, user, asked), method, after)
     return Reply(200, {"access": _document(ask, signed, token, user)}, {"Vary": "X-Auth-Token"})
 
 

@@ -21,6 +21,7 @@ def _local_ports(net: Net, settings: Settings, change: Change) -> Keys:
                 yield from _plugged(net, row)
                 # Whether the name tells whose VIF it is depends on there being no iface-id.
                 yield from _named(net, row.host, row.name)
+                yield from _called(net, row)
             case OfPort():
                 yield from _claimed_by(net, row)
             case Switch(dpid):
@@ -41,6 +42,8 @@ def _claimed_by(net: Net, ofport: OfPort) -> Keys:
     if interface is not None:
         yield from _plugged(net, interface)
     yield from _named(net, switch.host, ofport.name)
+    if interface is not None:
+        yield from _called(net, interface)
 
 
 def _plugged(net: Net, interface: Interface) -> Keys:
@@ -54,6 +57,12 @@ def _named(net: Net, host: str, name: str) -> Keys:
     """The ids of ports whose VIF would have that name."""
     yield from (port.id for port in net.find(Port, "tap", name))
     yield from (port.id for port in net.find(Port, "interface_name", (host, name)))
+
+
+def _called(net: Net, interface: Interface) -> Keys:
+    """The ids of ports that name their VIF by the id that it has on its host."""
+    if interface.iface_id:
+        yield from (port.id for port in net.find(Port, "interface_name", (interface.host, interface.iface_id)))
 
 
 def _local_port(net: Net, settings: Settings, port_id: str) -> LocalPort | None:
@@ -80,7 +89,7 @@ def _by_iface_id(net: Net, iface_id: str) -> Iterable[tuple[Switch, OfPort]]:
 
 
 def _by_name(net: Net, port: Port) -> Iterable[tuple[Switch, OfPort]]:
-    """VIFs that only their name tells: no OVSDB, or an owner that wrote no iface-id."""
+    """VIFs that don't tell their port: no OVSDB, no iface-id, or one of the host's own, which the port names."""
     named = net.find(OfPort, "name", "tap" + port.id[:11])
     if port.interface_name:
         named += net.find(OfPort, "name", port.interface_name)
@@ -94,6 +103,10 @@ def _by_name(net: Net, port: Port) -> Iterable[tuple[Switch, OfPort]]:
         if ofport.name == port.interface_name and switch.host != port.host_id:
             continue
         yield switch, ofport
+    # XenServer names a VIF anew each time that its VM starts; what stays is XAPI's id of it.
+    for switch, ofport in _by_iface_id(net, port.interface_name) if port.interface_name else ():
+        if switch.host == port.host_id:
+            yield switch, ofport
 
 
 def _chunks(net: Net, settings: Settings, change: Change) -> Keys:

@@ -115,16 +115,25 @@ def bridge_row(row: Row) -> BridgeRow:
     )
 
 
+def vif_id(ids: Mapping[str, str]) -> str:
+    """What an interface's external_ids say that the VIF is: its iface-id, or as XenServer puts it.
+
+    There `xs-vif-uuid` is XAPI's own name of the VIF, which is written as iface-id, too, until somebody gave the VIF
+    another one (`nicira-iface-id`): so a given name goes before XAPI's (vswitchd's schema and its ovs-xapi-sync).
+    """
+    own, said = ids.get("xs-vif-uuid", ""), ids.get("iface-id", "")
+    return (said if said != own else "") or ids.get("nicira-iface-id", "") or own
+
+
 def interface_row(row: Row, port: Row, bridge: str) -> InterfaceRow:
     """An interface that its hypervisor does not call active has no iface_id: it is not plugged."""
     ids = pairs(row, "external_ids")
     plugged = ids.get("iface-status", "active") == "active"
-    iface_id = ids.get("iface-id") or ids.get("xs-vif-uuid") or ids.get("nicira-iface-id") or ""
     return InterfaceRow(
         name=first(row, "name"),
         bridge=bridge,
         type=first(row, "type"),
-        iface_id=iface_id if plugged else "",
+        iface_id=vif_id(ids) if plugged else "",
         mac=ids.get("attached-mac", ""),
         error=first(row, "error"),
         tag=first(port, "tag", None),
