@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
-from controller.core.model import LocalPort
+from controller.core.model import Host, Interface, LocalPort, OfPort, Port, Presence, Session
+from controller.core.net import Change, Net
+from controller.core.placement import Placement
+from controller.core.settings import Settings
 from tests.world.world import World
 
 XAPIS = "22222222-3333-4444-8555-666666666666"
@@ -64,3 +68,25 @@ def test_a_vif_whose_id_changes_is_the_other_ports():
     assert where(world, first) == at(here, "vif1.0")
     world.plug(second, here, "vif1.0", second.id)
     assert (where(world, first), where(world, second)) == (None, at(here, "vif1.0"))
+
+
+def test_the_order_in_which_it_is_told_does_not_matter():
+    port = Port("p", "n", host_id="h", interface_name=XAPIS)
+    host = Host("h", "192.0.2.1", bridges=(("xapi1", 1),), integration_bridge="xapi1", managed=True)
+    interface = Interface("h", "vif1.0", "xapi1", iface_id=XAPIS)
+    told = [port, host, interface, Session(1, "192.0.2.1"), Presence("h"), OfPort(1, 5, "vif1.0")]
+    for order in itertools.permutations(told):
+        net, placement = Net(), Placement(Settings())
+        for number, row in enumerate(order, 1):
+            follow(net, placement, net.change(row))
+            assert list(net.all(LocalPort)) == ([LocalPort("p", 1, 5, "n", "h")] if number == len(told) else [])
+        for gone in (port, interface, told[-1]):
+            follow(net, placement, Change(gone, None))
+            assert not list(net.all(LocalPort)), gone
+            follow(net, placement, net.change(gone))
+            assert list(net.all(LocalPort)), gone
+
+
+def follow(net, placement, change):
+    net.apply(change)
+    placement.update(net, [change])
