@@ -41,7 +41,9 @@ def arp(source: str, target: str, op: int, sha: str, spa: str, tpa: str) -> byte
 
 def datagram(source: str, target: str, src: str, dst: str, ports: tuple[int, int]) -> bytes:
     udp = ports[0].to_bytes(2, "big") + ports[1].to_bytes(2, "big") + b"\x00\x18\x00\x00" + b"spoofed packets."
-    if ":" in src:
+    if ":" in src:  # the checksum may be left out in IPv4 only: the connection tracker looks at it
+        size = b"\0\0" + len(udp).to_bytes(2, "big")
+        udp = udp[:6] + checksum(ip6(src) + ip6(dst) + size + b"\0\0\0\x11" + udp) + udp[8:]
         head = b"\x60\0\0\0" + len(udp).to_bytes(2, "big") + b"\x11\x40" + ip6(src) + ip6(dst)
         return mac(target) + mac(source) + b"\x86\xdd" + head + udp
     head = b"\x45\0" + (20 + len(udp)).to_bytes(2, "big") + bytes(4) + b"\x40\x11"
