@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from apps.port_security import PortSecurity
+from bench import groups
 from controller.core.address import ip_text, mac_text
 from controller.core.model import (
     Binding,
@@ -48,12 +49,16 @@ class Place:
 class Cloud:
     """`ports` ports spread over `networks` VXLAN networks; each network is on `span` of the `hosts` hosts.
 
-    No port is protected.  Hosts have no OVSDB with us (a `[host:NAME]` section each); host h has the bridge with dpid
-    h + 1.  The first `real` hosts say themselves what they are.
+    Ports are `protected` by a group with ten rules for each network (bench.groups), or not at all.  Hosts have no OVSDB
+    with us (a `[host:NAME]` section each); host h has the bridge with dpid h + 1.  The first `real` hosts say
+    themselves what they are.
     """
 
-    def __init__(self, hosts: int, networks: int, ports: int, span: int = 0, real: int = 0) -> None:
+    def __init__(
+        self, hosts: int, networks: int, ports: int, span: int = 0, real: int = 0, protected: bool = False
+    ) -> None:
         self.hosts, self.networks, self.ports, self.real = hosts, networks, ports, real
+        self.protected = protected
         self.span = min(span or hosts, hosts)
         self.places: list[Place] = []
         self.taps = [FIRST_TAP] * hosts
@@ -137,6 +142,13 @@ class Cloud:
             created_at=STAMP,
         )
 
+    def security_row(self, place: Place) -> Any:
+        """What protects a port, or says that nothing does."""
+        port_id = self.port_id(place.number)
+        if self.protected:
+            return groups.member(port_id, place.network)
+        return PortSecurity(port_id, port_security_enabled=False)
+
     def bound_rows(self) -> Iterator[Any]:
         """Hosts, bindings and local VLANs, as they are stored once the cloud has run with its first `ports` ports."""
         for host in range(self.real, self.hosts):
@@ -156,7 +168,9 @@ class Cloud:
         """All stored rows; `bound`: as if every port had been plugged and ACTIVE before."""
         yield from self.network_rows()
         yield from map(self.port_row, self.places)
-        yield from (PortSecurity(self.port_id(place.number), port_security_enabled=False) for place in self.places)
+        if self.protected:
+            yield from (row for n in range(self.networks) for row in groups.group_rows(n))
+        yield from map(self.security_row, self.places)
         if bound:
             yield from self.bound_rows()
 

@@ -114,6 +114,10 @@ class Ovn:
         command = ["ovn-nbctl", f"--db={self._socket('nb')}", "--timeout=120", *arguments]
         subprocess.run(command, env=self._environment, check=True, stdout=subprocess.DEVNULL)
 
+    def many(self, commands: Iterable[list[str]]) -> None:
+        """Run commands of ovn-nbctl as one transaction."""
+        self.nbctl(*[word for command in commands for word in ("--", *command)][1:])
+
     def sync(self) -> None:
         """Wait until the host has all flows of what the northbound database says now.  Raises RuntimeError."""
         for process in self._processes:
@@ -131,7 +135,9 @@ class Ovn:
             self.nbctl("ls-add", network)
         words: list[str] = []
         for network, port, mac, address in ports:
-            words += ["--", "lsp-add", network, port, "--", "lsp-set-addresses", port, f"{mac} {address}"]
+            words += ["--", "lsp-add", network, port]
+            for setting in ("lsp-set-addresses", "lsp-set-port-security"):
+                words += ["--", setting, port, f"{mac} {address}"]
         self.nbctl(*words[1:])
         self.sync()
 

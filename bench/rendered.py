@@ -10,14 +10,15 @@ from controller.core.flow import Flow, Metered
 from controller.core.machine import Machine
 from controller.core.text import format_flow
 
-LOCAL_FLOWS = 5
+LOCAL_FLOWS = 20
 """Flows of a port on its own bridge, about."""
 
 
 def flows(count: int) -> list[Flow]:
-    """About `count` different flows of one bridge that has half of them for its own ports, half for remote ones."""
+    """About `count` different flows of one bridge that has half of them for its own ports, which are protected by ten
+    rules each, half for remote ones."""
     ports = count * 11 // 20 // LOCAL_FLOWS
-    cloud = Cloud(hosts=20, networks=10, ports=ports)
+    cloud = Cloud(hosts=20, networks=10, ports=ports, protected=True)
     for _ in range(count // 4):
         cloud.place(len(cloud.places) % 10, 1 + len(cloud.places) % 19)
     cloud.ports = len(cloud.places)

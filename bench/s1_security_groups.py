@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 from apps.port_security import PortSecurity
-from apps.security_groups.rows import Membership, SecurityGroup, SecurityGroupRule
+from bench import groups
 from bench.cloud import Cloud
 from bench.engine import Inside
 from bench.row import Row, figures, main, number, progress
@@ -17,20 +14,6 @@ PER_PORT, PER_MEMBER = 55.0, 20.0
 """Neutron 29 with its Open vSwitch firewall, as measured: all flows of br-int for each port, with the four rules of the
 default group, in ten networks; and for each member of the group, wherever it is."""
 GOAL = 0.5
-GROUP = "00000000-0000-4000-8000-0000000000f0"
-RULES: tuple[dict[str, Any], ...] = (
-    {"direction": "egress"},
-    {"direction": "egress", "ethertype": "IPv6"},
-    {"remote_group_id": GROUP},
-    {"remote_group_id": GROUP, "ethertype": "IPv6"},
-    {"protocol": "icmp"},
-    {"protocol": "tcp", "port_range_min": 22, "port_range_max": 22, "remote_ip_prefix": "192.0.2.0/24"},
-    {"protocol": "tcp", "port_range_min": 80, "port_range_max": 80},
-    {"protocol": "tcp", "port_range_min": 443, "port_range_max": 443},
-    {"protocol": "tcp", "port_range_min": 8000, "port_range_max": 8099, "remote_group_id": GROUP},
-    {"protocol": "udp", "port_range_min": 53, "port_range_max": 53},
-)
-"""Neutron's default group's four, and what a web server has."""
 
 
 def run(quick: bool) -> Row:
@@ -65,8 +48,8 @@ class _Switch:
         for n in range(size):
             self.cloud.place(n % 10, 10 - n % 10 if self.cloud.host(n % 10, 0) else 0)
         self.cloud.ports = size
-        rows = [*self.cloud.rows(), *(_rules() if protected else ())]
-        rows = [_joined(row) if protected and isinstance(row, PortSecurity) else row for row in rows]
+        rows = [*self.cloud.rows(), *(groups.group_rows(0) if protected else ())]
+        rows = [groups.member(row.port_id, 0) if protected and isinstance(row, PortSecurity) else row for row in rows]
         self.inside = Inside(self.cloud, rows)
         self.inside.connect()
 
@@ -79,7 +62,7 @@ class _Switch:
         before, rows = self.flows, []
         for n in range(count):
             place = self.cloud.place(n % 10, 1)
-            rows += [self.cloud.port_row(place), Membership(self.cloud.port_id(place.number), (GROUP,))]
+            rows += [self.cloud.port_row(place), groups.member(self.cloud.port_id(place.number), 0)]
         self.inside.settle([Changed(1, tuple(Change(None, row) for row in rows))])
         return self.flows - before
 
@@ -88,16 +71,6 @@ class _Switch:
         return sum(
             len(unit.items) for unit in units if unit.renderer.name in ("security_groups.rules", "security_groups.met")
         )
-
-
-def _rules() -> Iterator[Any]:
-    yield SecurityGroup(GROUP, key=1)
-    for n, values in enumerate(RULES):
-        yield SecurityGroupRule(f"{n:08x}-0000-4000-8000-00000000000e", security_group_id=GROUP, **values)
-
-
-def _joined(row: PortSecurity) -> Membership:
-    return Membership(row.port_id, (GROUP,))
 
 
 def _without(sizes: tuple[int, int]) -> float:
