@@ -5,18 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from controller.core.model import Binding, Holder, Port, RemoteAddress, RemotePort, Switch, WantedAddress, WantedMac
+from controller.core.model import (
+    Binding,
+    Heard,
+    Holder,
+    Port,
+    RemoteAddress,
+    RemotePort,
+    Switch,
+    WantedAddress,
+    WantedMac,
+)
 from controller.core.net import Change, Net
 from controller.core.row import key_of
 
 
 def prune(net: Net, changes: list[Change]) -> bool:
-    """Take back wants that lead to nothing: the destination is gone, or has come to the switch itself; and holders
-    whose VIF is gone.
+    """Take back wants that lead to nothing: the destination is gone, or has come to the switch itself; holders whose
+    VIF is gone; and what was heard of guests that do not migrate any more.
 
     Removals are carried out, and put behind the changes that they follow from; returns whether there were any.
     """
-    done = _prune_holders(net, changes)
+    done = _prune_heard(net, changes)
     for row in _wants_of(net, changes):
         if net.get(Switch, row.dpid) is None or net.get(type(row), key_of(row)) is None:
             continue
@@ -28,21 +38,30 @@ def prune(net: Net, changes: list[Change]) -> bool:
     return done
 
 
-def _prune_holders(net: Net, changes: list[Change]) -> bool:
-    found: dict[Holder, None] = {}
+def _prune_heard(net: Net, changes: list[Change]) -> bool:
+    found: dict[Holder | Heard, None] = {}
     for change in changes:
         match change:
+            case Change(_, Heard() as row) if not _migrates(net, row):
+                found[row] = None
+            case Change(Binding(port_id), _) if (heard := net.get(Heard, port_id)) and not _migrates(net, heard):
+                found[heard] = None
             case Change(_, Holder() as row) if net.get(Binding, row.port_id) is None:
                 found[row] = None
             case Change(Binding(port_id), None):
                 found.update(dict.fromkeys(net.find(Holder, "port_id", port_id)))
             case _:
                 pass
-    gone = [Change(row, None) for row in found if net.get(Holder, key_of(row)) == row]
+    gone = [Change(row, None) for row in found if net.get(type(row), key_of(row)) == row]
     for change in gone:
         net.apply(change)
     changes.extend(gone)
     return bool(gone)
+
+
+def _migrates(net: Net, row: Heard) -> bool:
+    binding = net.get(Binding, row.port_id)
+    return binding is not None and binding.arriving == row.host
 
 
 def _wants_of(net: Net, changes: Iterable[Change]) -> Iterable[WantedMac | WantedAddress]:

@@ -25,6 +25,9 @@ STORED = (
 WIRING: dict[str, Callable[[Draft, Any], None]] = {
     "bind": wiring.bind,
     "unbind": wiring.unbind,
+    "arrive": wiring.arrive,
+    "wire": wiring.wire,
+    "cut_over": wiring.cut_over,
     "activate": wiring.activate,
     "describe_host": wiring.describe_host,
     "tell_agents": wiring.tell_agents,
