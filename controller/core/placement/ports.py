@@ -76,8 +76,8 @@ def _local_port(net: Net, settings: Settings, port_id: str) -> LocalPort | None:
     found = _found(net, port) if port is not None else []
     if port is None or not found:
         return None
-    heard = binding.host if binding is not None and binding.moved else ""
     coming = destinations(net, port_id)
+    heard = binding.host if binding is not None and binding.moved and binding.host in coming else ""
 
     def rank(at: tuple[Switch, OfPort]) -> tuple[bool, bool, bool, int, int]:
         host = at[0].host
@@ -103,7 +103,9 @@ def _is_away(net: Net, port: Port, binding: Binding, host: str) -> bool:
     """Whether a VIF that is on `host`, too, is on the binding's, which is still to come back after a restart."""
     if net.has(Switch, "host+role", (binding.host, INT)):
         return False
-    return binding.moved or (binding.host == port.host_id and net.get(PortBinding, (port.id, host)) is not None)
+    if binding.moved:
+        return binding.host in destinations(net, port.id)
+    return binding.host == port.host_id and net.get(PortBinding, (port.id, host)) is not None
 
 
 def _arriving_port(net: Net, settings: Settings, port_id: str) -> ArrivingPort | None:
