@@ -23,25 +23,18 @@ def bind(draft: Draft, seen: Iterable[tuple[str, str]]) -> None:
 
 
 def _bind(draft: Draft, port: Port, host: str) -> None:
-    if not _is_carried(draft, port, host):
+    reason = f"no local VLAN is left on host {host}"
+    if not _has_local_vlan(draft, host, port.network_id):
+        set_fault(draft, "Port", port.id, reason)
         return
+    fault = draft.get(Fault, ("Port", port.id))
+    if fault is not None and fault.reason == reason:
+        draft.remove(fault)
     binding = draft.get(Binding, port.id)
     if binding is None or binding.network_id != port.network_id:
         draft.put(Binding(port.id, port.network_id, host))
     elif binding.host != host:
         draft.put(_moved(binding, host))
-
-
-def _is_carried(draft: Draft, port: Port, host: str) -> bool:
-    """See to it that the port's network has a local VLAN on the host, or that the port has a Fault that says so."""
-    reason = f"no local VLAN is left on host {host}"
-    if not _has_local_vlan(draft, host, port.network_id):
-        set_fault(draft, "Port", port.id, reason)
-        return False
-    fault = draft.get(Fault, ("Port", port.id))
-    if fault is not None and fault.reason == reason:
-        draft.remove(fault)
-    return True
 
 
 def _moved(binding: Binding, host: str) -> Binding:
@@ -51,12 +44,15 @@ def _moved(binding: Binding, host: str) -> Binding:
 
 
 def arrive(draft: Draft, seen: Iterable[tuple[str, str]]) -> None:
-    """VIFs were seen on hosts that their guests will come to: `(port id, host)` each; "" for none any more."""
+    """VIFs were seen on hosts that their guests will come to: `(port id, host)` each; "" for none any more.
+
+    Where no local VLAN is left the guest is not awaited: nobody is told that its VIF is wired.
+    """
     for port_id, host in seen:
         port, binding = draft.get(Port, port_id), draft.get(Binding, port_id)
         if port is None or binding is None or host in binding.hosts:
             continue
-        if not host or _is_carried(draft, port, host):
+        if not host or _has_local_vlan(draft, host, port.network_id):
             draft.put(replace(binding, arriving=host, wired=False))
 
 
