@@ -70,7 +70,7 @@ def observe(net: Any, punted: PacketIn) -> Iterable[Observe]:
         sought = net.find(Port, "network_id+mac_address", (network_id, seen.eth_dst))
     for port in sought:
         binding = net.get(Binding, port.id)
-        if binding is not None and binding.host != switch.host:
+        if binding is not None and switch.host not in binding.hosts:
             yield Observe(net.change(WantedMac(punted.dpid, network_id, port.mac_address)))
             if seen.target:
                 yield Observe(net.change(WantedAddress(punted.dpid, network_id, seen.target)))

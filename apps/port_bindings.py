@@ -1,7 +1,7 @@
 """Several bindings of one port: what a live migration prepares on the host that a VM goes to.
 
 The active binding is what the port itself says (`binding:host_id` and so on) and is stored there alone; the others
-wait as rows.  Only the active one has flows.
+wait as rows.  A VIF on a host that has one is wired beside the one where the guest still is (apps.migration).
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from controller.core.app import App
-from controller.core.model import Port
+from controller.core.model import COMPUTE, Port, PortBinding
 from controller.core.plan import Draft, Refusal
-from controller.core.plans import ports
+from controller.core.plans import ports, wiring
 from controller.core.plans.refusals import bad_resource
 from controller.core.plans.revision import existing, required
 from controller.core.resource import Action, Computed, Found, Parent
 from controller.core.resources import read_only
-from controller.core.row import PLANNED, REQUIRED, attr, index, row
 from controller.core.vif import OVS, vif_details, vif_type
 
 app = App("port_bindings")
@@ -28,24 +27,6 @@ app.extension(
 app.policy("update_port_binding", "rule:service_api", "Change a binding of a port")
 
 ACTIVE, INACTIVE = "ACTIVE", "INACTIVE"
-COMPUTE = "compute:"
-"""What `device_owner` of a VM's port begins with."""
-
-
-@row(
-    key=("port_id", "host"),
-    indexes=[index("port_id")],
-    store=True,
-    absent="Binding for port {} for host {} could not be found.",
-)
-class PortBinding:
-    """A binding of a port to a host.  Those that are stored wait: their status is INACTIVE."""
-
-    port_id: str = attr(default="", post=False, put=False, refers=Port, on_delete=PLANNED, shown=False, filter=False)
-    host: str = attr(default="", initial=REQUIRED, check="string", quiet=True)
-    vnic_type: str = attr(default="normal", initial="normal", check="vnic_type", quiet=True)
-    profile: str = attr(default="{}", initial="{}", check="profile", filter=False, quiet=True)
-    status: str = attr(default=INACTIVE, post=False, put=False, check="string", quiet=True)
 
 
 def _active(port: Port) -> PortBinding:
@@ -123,14 +104,16 @@ def delete(draft: Draft, key: tuple[str, str], revision: int | None = None) -> N
 
 
 def activate(draft: Draft, key: tuple[str, str], body: dict[str, Any]) -> dict[str, Any]:
-    """The port is on this host from now on; its former binding waits."""
+    """The port is on this host from now on; its former binding waits.  Packets go where it says in the same moment."""
     port, binding = _compute_port(draft, key[0]), required(_get(draft, key), PortBinding, key)
     if binding.status == ACTIVE:
         raise _refusal("AlreadyActive", binding, "is already active")
     draft.remove(binding)
     if port.host_id:
-        draft.put(PortBinding(port.id, port.host_id, port.vnic_type, port.profile))
-    return BINDING.value(draft, _active(ports.change(draft, port.id, _of_port(binding))))  # type: ignore[arg-type]
+        draft.put(PortBinding(port.id, port.host_id, port.vnic_type, port.profile, former=True))
+    changed = ports.change(draft, port.id, _of_port(binding))
+    wiring.cut_over(draft, [(port.id, binding.host)], moved=False)
+    return BINDING.value(draft, _active(changed))  # type: ignore[arg-type]
 
 
 def _of_port(binding: PortBinding) -> dict[str, str]:

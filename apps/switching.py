@@ -17,6 +17,8 @@ from controller.core.events import PacketIn
 from controller.core.flow import Controller, Flow, Meter, Metered, OutputReg
 from controller.core.model import (
     INT,
+    ArrivingPort,
+    Binding,
     FloodChunk,
     LocalPort,
     Network,
@@ -27,6 +29,7 @@ from controller.core.model import (
 )
 from controller.core.pipeline import (
     CHUNK,
+    LAYOUT,
     LOOKUP,
     MULTICAST,
     NET,
@@ -73,13 +76,17 @@ PROBES = 0xFF00
 
 
 @app.flows(LocalPort)
-def unicast(net: Any, local: LocalPort) -> Iterable[Flow]:
-    """A local port's MAC address leads to its OpenFlow port."""
+def unicast(net: Any, local: LocalPort | ArrivingPort) -> Iterable[Flow]:
+    """A local port's MAC address leads to its OpenFlow port; while its guest migrates, to the other host, too."""
     port, network = net.get(Port, local.port_id), net.get(Network, local.network_id)
     if port is None or network is None or not (port.admin_state_up and network.admin_state_up):
         return
     match = {NET: network.key, "eth_dst": mac(port.mac_address)}
     yield SWITCHING.flow(100, match, [load(OUT, local.ofport), onward(SWITCHING)])
+    after = LAYOUT.next(SWITCHING)
+    if after is not None and (isinstance(local, ArrivingPort) or net.has(Binding, "migrating", port.id)):
+        both = [load(OUT, local.ofport), resubmit(after.name), load(OUT, 0), goto("provider_out")]
+        yield SWITCHING.flow(110, {REMOTE: 0, **match}, both)
 
 
 @app.flows(Switch)
@@ -112,7 +119,8 @@ def flood_chunk(net: Any, chunk: FloodChunk) -> Iterable[Flow]:
     if network is None or not network.admin_state_up:
         return
     actions = []
-    for local in net.find(LocalPort, "chunk", (chunk.dpid, chunk.network_id, chunk.chunk)):
+    key = (chunk.dpid, chunk.network_id, chunk.chunk)
+    for local in [*net.find(LocalPort, "chunk", key), *net.find(ArrivingPort, "chunk", key)]:
         port = net.get(Port, local.port_id)
         if port is not None and port.admin_state_up:
             actions += [load(OUT, local.ofport), resubmit_onward(FLOOD)]

@@ -109,18 +109,27 @@ def inward(net: Any, on: NetworkOnSwitch) -> Iterable[Flow]:
 
 @app.flows(RemotePort, shared="port_id")
 def unicast(net: Any, port_id: str) -> Iterable[Flow]:
-    """The way to a port on another host: the same flow on every switch that wants it."""
+    """The way to a port on another host (two while its guest migrates): the same flow on all switches that want it."""
     port, binding = net.get(Port, port_id), net.get(Binding, port_id)
     if port is None or binding is None or (carried := _segment(net, port.network_id)) is None:
         return
     network, segment = carried
-    host = net.get(Host, binding.host)
-    if host is None or not host.local_ip or not port.admin_state_up:
+    ends = _ends(net, binding)
+    if not ends or not port.admin_state_up:
         return
     leave = [load(TUNNEL, TUNNEL_CODES[segment.network_type]), goto("tunnel_port")]
-    actions = [_tunnel_id(segment), _remote_end(host.local_ip), leave]
+    actions = [_tunnel_id(segment), ends[-1], leave]
+    if len(ends) > 1:
+        actions[1:1] = [ends[0], leave[0], resubmit("tunnel_port")]
     idle = 0 if net.settings.proactive else net.settings.idle_timeout
     yield TUNNEL_OUT.flow(100, {NET: network.key, "eth_dst": mac(port.mac_address)}, actions, idle)
+
+
+def _ends(net: Any, binding: Binding) -> list[SetField]:
+    """Where the tunnels to a port end: on its host and, while its guest migrates, on the one that it goes to."""
+    hosts = (net.get(Host, name) for name in binding.hosts)
+    ends = [_remote_end(host.local_ip) for host in hosts if host is not None and host.local_ip]
+    return [end for end in ends if end.field == ends[-1].field]
 
 
 @app.flows(NetworkOnSwitch)

@@ -9,17 +9,20 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from oslo_config import cfg
 from oslo_config.iniparser import ParseError
 
-from controller import config_access, config_quantum, config_tls
+from controller import config_access, config_nova, config_quantum, config_tls
 from controller import config_types as types
 from controller.config_access import AccessSettings
+from controller.config_nova import NovaSettings
 from controller.config_tls import Tls
 from controller.config_types import Address
 from controller.core.settings import HostSettings, Settings
+
+T = TypeVar("T")
 
 HOST = "host:"
 """A `[host:NAME]` section says who a host is."""
@@ -50,6 +53,7 @@ class Config:
     openflow_tls: Tls | None = None
     ovsdb_tls: Tls | None = None
     notes: tuple[str, ...] = ()
+    nova: NovaSettings | None = None
 
     @property
     def scheme(self) -> str:
@@ -117,6 +121,7 @@ SECTIONS: dict[str, tuple[cfg.Opt, ...]] = {
     ),
     "identity": tuple(_option(*declared) for declared in config_access.IDENTITY),
     "oslo_policy": tuple(_option(*declared) for declared in config_access.OSLO_POLICY),
+    "nova": tuple(_option(*declared) for declared in config_nova.NOVA),
     "quotas": (
         _option("default_quota", "-1", types.limit, f"Of resources that have no limit of their own. {UNLIMITED}"),
         *(
@@ -333,8 +338,13 @@ def _check_hosts(path: str | None, values: Values) -> None:
 
 
 def _tls(path: str | None, values: Values, section: str) -> Tls | None:
+    return _of(section, config_tls.read, path, values)
+
+
+def _of(section: str, read: Callable[[Mapping[str, Any]], T], path: str | None, values: Values) -> T:
+    """What a section's own reader makes of it."""
     try:
-        return config_tls.read(values[section])
+        return read(values[section])
     except ValueError as error:
         raise ConfigError(f"{path}: [{section}] {error}") from None
 
@@ -354,6 +364,7 @@ def _config(path: str | None, values: Values) -> Config:
         rest_tls=_tls(path, values, "api"),
         openflow_tls=_tls(path, values, "openflow"),
         ovsdb_tls=_tls(path, values, "ovsdb"),
+        nova=_of("nova", config_nova.read, path, values),
     )
 
 

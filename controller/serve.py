@@ -36,6 +36,7 @@ from controller.core.resources import declare
 from controller.core.row import KINDS
 from controller.io import http, tls
 from controller.io.loop import Loop
+from controller.io.nova import Nova
 from controller.io.openflow.encode import digest
 from controller.io.openflow.server import OpenFlowServer
 from controller.io.ovsdb import OvsdbServer
@@ -107,6 +108,9 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     gc.freeze()
     loop.start()
     hub.spawn(follow, store)
+    if config.nova is not None:
+        loop.servers = nova = Nova(config.nova)
+        hub.spawn(nova.run)
     hub.spawn(http.serve, listener, rest.application, scheme=config.scheme, connections=1024)
     _announce(config, store, rest.password)
     return hub.Event()

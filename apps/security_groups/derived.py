@@ -15,12 +15,13 @@ from apps.allowed_address_pairs import AddressPairs
 from apps.port_security import PortSecurity
 from apps.security_groups.matches import way_of
 from apps.security_groups.rows import Membership, SecurityGroup, SecurityGroupRule, app
-from controller.core.model import LocalPort, Port
+from controller.core.model import ArrivingPort, LocalPort, Port
 from controller.core.net import Change, Net
 from controller.core.placement.layer import Keys, both
 from controller.core.row import changes_flows, index, row
 from controller.core.settings import Settings
 
+VIFS: tuple[type[LocalPort | ArrivingPort], ...] = (LocalPort, ArrivingPort)
 WIDEST = {4: 8, 6: 32}
 """The shortest prefixes of address pairs that count as addresses of a member.  A pair of 0.0.0.0/0 says that a port
 forwards for anybody; taken for a member's, it would let the whole world into the group."""
@@ -31,11 +32,11 @@ forwards for anybody; taken for a member's, it would let the whole world into th
 
 
 @row(
-    key="port_id",
+    key=("port_id", "dpid"),
     indexes=[index("group", each=lambda port: ((port.dpid, group) for group in port.groups))],
 )
 class ProtectedPort:
-    """A plugged port that is protected, and the groups that say what may pass."""
+    """A port that is protected, plugged in or arriving there, and the groups that say what may pass."""
 
     port_id: str
     dpid: int
@@ -51,15 +52,21 @@ class GroupOnSwitch:
     group_id: str
 
 
-def _port_ids(net: Net, settings: Settings, change: Change) -> Keys:
-    return {change.key}
+def _protected_ports(net: Net, settings: Settings, change: Change) -> Keys:
+    port_id = change.key
+    if change.row_type in VIFS:
+        yield from ((port_id, local.dpid) for local in both(change))
+    else:
+        yield from ((port_id, local.dpid) for kind in VIFS if (local := net.get(kind, port_id)) is not None)
 
 
-def _protected_port(net: Net, settings: Settings, port_id: str) -> ProtectedPort | None:
-    local, member = net.get(LocalPort, port_id), net.get(Membership, port_id)
+def _protected_port(net: Net, settings: Settings, key: tuple[str, int]) -> ProtectedPort | None:
+    port_id, dpid = key
+    here = (local for kind in VIFS if (local := net.get(kind, port_id)) is not None and local.dpid == dpid)
+    local, member = next(here, None), net.get(Membership, port_id)
     if local is None or not PortSecurity.enabled(net, port_id):
         return None
-    return ProtectedPort(port_id, local.dpid, local.ofport, member.security_groups if member is not None else ())
+    return ProtectedPort(port_id, dpid, local.ofport, member.security_groups if member is not None else ())
 
 
 def _groups(net: Net, settings: Settings, change: Change) -> Keys:
@@ -70,7 +77,7 @@ def _group(net: Net, settings: Settings, key: tuple[int, str]) -> GroupOnSwitch 
     return GroupOnSwitch(*key) if net.has(ProtectedPort, "group", key) else None
 
 
-app.derive(ProtectedPort, (LocalPort, PortSecurity, Membership), _port_ids, _protected_port)
+app.derive(ProtectedPort, (*VIFS, PortSecurity, Membership), _protected_ports, _protected_port)
 app.derive(GroupOnSwitch, (ProtectedPort,), _groups, _group)
 
 
@@ -180,6 +187,10 @@ class PrefixOnSwitch:
     def block(self) -> tuple[int, str, tuple[str, ...]]:
         """What switches have in common where the same remotes matter: (way, prefix, remotes)."""
         return self.way, self.prefix, self.remotes
+
+
+def _port_ids(net: Net, settings: Settings, change: Change) -> Keys:
+    return {change.key}
 
 
 def _member(net: Net, settings: Settings, port_id: str) -> Member | None:

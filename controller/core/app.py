@@ -10,12 +10,12 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from typing import Any, NamedTuple
 
 from controller.core import pipeline
-from controller.core.model import ETH, INT, Switch
+from controller.core.model import ETH, INT, ArrivingPort, LocalPort, Switch
 from controller.core.placement.layer import Layer
 from controller.core.resource import Action, Computed, Extension, Filter, Resource, Source
 from controller.core.row import row
@@ -254,11 +254,14 @@ def load(package: str = "apps") -> tuple[App, ...]:
 
 
 def renderers(apps: Iterable[App]) -> tuple[Renderer, ...]:
-    """Every app's renderers, its tables' miss flows among them."""
+    """Every app's renderers, its tables' miss flows among them; those of LocalPort are ArrivingPort's, too."""
     found: list[Renderer] = []
     for app in apps:
         owned = any(table.owner == app.name for role in (INT, ETH) for table in pipeline.LAYOUT.tables(role))
         if owned:
             found.append(Renderer(f"{app.name}.misses", FLOWS, Switch, app.misses))
-        found.extend(app.renderers)
+        for renderer in app.renderers:
+            found.append(renderer)
+            if renderer.scope is LocalPort:
+                found.append(replace(renderer, name=f"{renderer.name} (arriving)", scope=ArrivingPort))
     return tuple(found)

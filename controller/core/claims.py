@@ -97,7 +97,10 @@ class Claims:
         """Give a contested slot to the owner whose name sorts first, whatever the order in which they came."""
         self._disputes[slot] = None
         winner = min(rivals, key=_rank)
-        self.flows[slot], self.owners[slot] = rivals[winner], winner
+        flow = rivals[winner]
+        self.flows[slot], self.owners[slot] = flow, winner
+        if flow.idle_timeout:
+            self.timed[flow.cookie] = slot
         if len(rivals) == 1:
             del self.contested[slot]
 

@@ -9,6 +9,7 @@ from controller.core.net import Change
 
 if TYPE_CHECKING:
     from controller.core.flow import Flow, Meter
+    from controller.core.server_events import ServerEvent
 
 # ---------------------------------------------------------------------------------------------------------------------
 # To switches
@@ -164,4 +165,15 @@ class Observe:
     change: Change
 
 
-Effect = FlowMods | PacketOut | FlushConnections | Read | Disconnect | OvsdbOps | Propose
+# ---------------------------------------------------------------------------------------------------------------------
+# To Nova
+
+
+@dataclass(frozen=True, slots=True)
+class TellServers:
+    """Tell Nova what became of its servers' ports, in this order."""
+
+    events: tuple[ServerEvent, ...]
+
+
+Effect = FlowMods | PacketOut | FlushConnections | Read | Disconnect | OvsdbOps | Propose | TellServers

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from controller.core import events as e
-from controller.core import probe, trunks, vif_macs
+from controller.core import probe, server_events, trunks, vif_macs
 from controller.core.agents import Agents
 from controller.core.app import FLOWS, App, renderers
 from controller.core.bindings import Bindings
@@ -202,6 +202,7 @@ class Machine:
         self.revision = event.revision
         for change in event.changes:
             self._apply(change)
+        self._effects.extend(server_events.told(self.net, event.changes))
 
     def _tick(self, event: e.Tick) -> None:
         self._take(self.hosts.tick(self.net, event.now))

@@ -47,6 +47,9 @@ ETH = "ETH"
 IMMEDIATE, DEFERRED, NONE = "immediate", "deferred", "none"
 """Values of `Port.ip_allocation`."""
 
+COMPUTE = "compute:"
+"""What `device_owner` of a VM's port begins with."""
+
 TUNNEL_TYPES = ("vxlan", "gre", "geneve")
 NETWORK_TYPES = ("local", "flat", "vlan", *TUNNEL_TYPES)
 
@@ -253,17 +256,59 @@ class Agent:
     heartbeat_timestamp: str = attr(default="", post=False, put=False, filter=False, quiet=True)
 
 
-@row(key="port_id", indexes=[index("network_id"), index("host", "network_id"), index("host")], store=True)
+@row(
+    key=("port_id", "host"),
+    indexes=[index("port_id")],
+    store=True,
+    absent="Binding for port {} for host {} could not be found.",
+)
+class PortBinding:
+    """A binding of a port to a host that is not the port's own, which waits: its status is INACTIVE.
+
+    A VIF on such a host is one that the guest will come to; unless the binding is `former`: it was active before
+    another one, and its host is one that the guest has left.
+    """
+
+    port_id: str = attr(default="", post=False, put=False, refers=Port, on_delete=PLANNED, shown=False, filter=False)
+    host: str = attr(default="", initial=REQUIRED, check="string", quiet=True)
+    vnic_type: str = attr(default="normal", initial="normal", check="vnic_type", quiet=True)
+    profile: str = attr(default="{}", initial="{}", check="profile", filter=False, quiet=True)
+    status: str = attr(default="INACTIVE", post=False, put=False, check="string", quiet=True)
+    former: bool = quiet(default=False)
+
+
+@row(
+    key="port_id",
+    indexes=[
+        index("network_id"),
+        index("host+network_id", each=lambda binding: [(host, binding.network_id) for host in binding.hosts]),
+        index("host", each=lambda binding: binding.hosts),
+        index("migrating", each=lambda binding: [binding.port_id] if binding.arriving else []),
+    ],
+    store=True,
+)
 class Binding:
     """Where a port's VIF was last seen.  Stored: it is what peers' flows depend on through a restart.
 
     `active` is set when all switches that need the port's flows have acknowledged them.
+
+    While its guest migrates, `arriving` is the host that it goes to and has a VIF on already: both get the packets for
+    it.  `wired` is what `active` is, of that host.  Once the guest was heard there, that is the `host`; it has `moved`
+    while the port itself is still bound to the other one.
     """
 
     port_id: str
     network_id: str
     host: str
     active: bool = quiet(default=False)
+    arriving: str = ""
+    wired: bool = quiet(default=False)
+    moved: bool = quiet(default=False)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that packets for the port go to."""
+        return (self.host, self.arriving) if self.arriving else (self.host,)
 
 
 @row(key=("host", "network_id"), indexes=[index("network_id"), index("host"), index("host", "vid")], store=True)
@@ -479,6 +524,14 @@ class Holder:
     mac: str
 
 
+@row(key="port_id")
+class Heard:
+    """The guest of a port that migrates was heard on the host that it goes to."""
+
+    port_id: str
+    host: str
+
+
 @row(key="nonce")
 class Probe:
     """A packet of ours on its way from one port to another (their ids), for somebody who asked whether it gets there.
@@ -545,6 +598,27 @@ CHUNK_BITS = 6
 )
 class LocalPort:
     """A port whose VIF is plugged into a switch we know."""
+
+    port_id: str
+    dpid: int
+    ofport: int
+    network_id: str
+    host: str
+
+
+@row(
+    key="port_id",
+    indexes=[
+        index("dpid"),
+        index("chunk", each=lambda port: ((port.dpid, port.network_id, port.ofport >> CHUNK_BITS),)),
+        index("ofport", each=lambda port: ((port.dpid, port.ofport),)),
+    ],
+)
+class ArrivingPort:
+    """The VIF of a port on the host that its guest migrates to, beside its LocalPort on the one where it still is.
+
+    Whatever is rendered for a LocalPort is rendered for it, too.
+    """
 
     port_id: str
     dpid: int

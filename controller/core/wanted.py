@@ -8,6 +8,7 @@ from typing import Any
 from controller.core.model import (
     Attachment,
     Binding,
+    Heard,
     Holder,
     LocalPort,
     Port,
@@ -23,12 +24,12 @@ from controller.core.row import key_of
 
 
 def prune(net: Net, changes: list[Change]) -> bool:
-    """Take back wants that lead to nothing: the destination is gone, or has come to the switch itself; and holders
-    whose VIF is gone; and MAC addresses that nobody waits for.
+    """Take back wants that lead to nothing: the destination is gone, or has come to the switch itself; holders whose
+    VIF is gone; what was heard of guests that do not migrate any more; and MAC addresses that nobody waits for.
 
     Removals are carried out, and put behind the changes that they follow from; returns whether there were any.
     """
-    done = _prune_holders(net, changes) | _prune_seen(net, changes)
+    done = _prune_heard(net, changes) | _prune_seen(net, changes)
     for row in _wants_of(net, changes):
         if net.get(Switch, row.dpid) is None or net.get(type(row), key_of(row)) is None:
             continue
@@ -40,17 +41,21 @@ def prune(net: Net, changes: list[Change]) -> bool:
     return done
 
 
-def _prune_holders(net: Net, changes: list[Change]) -> bool:
-    found: dict[Holder, None] = {}
+def _prune_heard(net: Net, changes: list[Change]) -> bool:
+    found: dict[Holder | Heard, None] = {}
     for change in changes:
         match change:
+            case Change(_, Heard() as row) if not _migrates(net, row):
+                found[row] = None
+            case Change(Binding(port_id), _) if (heard := net.get(Heard, port_id)) and not _migrates(net, heard):
+                found[heard] = None
             case Change(_, Holder() as row) if net.get(Binding, row.port_id) is None:
                 found[row] = None
             case Change(Binding(port_id), None):
                 found.update(dict.fromkeys(net.find(Holder, "port_id", port_id)))
             case _:
                 pass
-    gone = [Change(row, None) for row in found if net.get(Holder, key_of(row)) == row]
+    gone = [Change(row, None) for row in found if net.get(type(row), key_of(row)) == row]
     for change in gone:
         net.apply(change)
     changes.extend(gone)
@@ -72,6 +77,11 @@ def _prune_seen(net: Net, changes: list[Change]) -> bool:
 
 def _is_waited_for(net: Net, seen: SeenMac) -> bool:
     return Attachment.wants_mac(net, seen.port_id) and net.get(LocalPort, seen.port_id) is not None
+
+
+def _migrates(net: Net, row: Heard) -> bool:
+    binding = net.get(Binding, row.port_id)
+    return binding is not None and binding.arriving == row.host
 
 
 def _wants_of(net: Net, changes: Iterable[Change]) -> Iterable[WantedMac | WantedAddress]:

@@ -17,7 +17,17 @@ os.environ.setdefault("OSKEN_HUB_TYPE", "eventlet")
 
 from os_ken.lib import hub
 
-from controller.core.effects import Disconnect, Effect, FlowMods, FlushConnections, OvsdbOps, PacketOut, Propose, Read
+from controller.core.effects import (
+    Disconnect,
+    Effect,
+    FlowMods,
+    FlushConnections,
+    OvsdbOps,
+    PacketOut,
+    Propose,
+    Read,
+    TellServers,
+)
 from controller.core.events import Changed, Event, SwitchUp, Tick
 from controller.core.machine import Machine
 from controller.core.net import Change
@@ -37,6 +47,9 @@ RETRY = 1.0
 PLANS: dict[str, Callable[[Draft, Any], None]] = {
     "bind": wiring.bind,
     "unbind": wiring.unbind,
+    "arrive": wiring.arrive,
+    "wire": wiring.wire,
+    "cut_over": wiring.cut_over,
     "activate": wiring.activate,
     "describe_host": wiring.describe_host,
     "adopt_macs": attachments.adopt_macs,
@@ -64,6 +77,10 @@ class Ovsdb(Protocol):
     def ensure(self, host: str, operations: Any) -> None: ...
 
 
+class Servers(Protocol):
+    def tell(self, effect: TellServers) -> None: ...
+
+
 class Loop:
     """Owns the machine.  `unavailable` is what the store raises when it lost its database."""
 
@@ -71,6 +88,7 @@ class Loop:
         self.machine = machine
         self.openflow: OpenFlow | None = None
         self.ovsdb: Ovsdb | None = None
+        self.servers: Servers | None = None
         self.steps = 0
         self.waiting = Waiting()
         self._store = store
@@ -145,6 +163,9 @@ class Loop:
             case OvsdbOps(host, operations):
                 if self.ovsdb is not None:
                     self.ovsdb.ensure(host, operations)
+            case TellServers():
+                if self.servers is not None:
+                    self.servers.tell(effect)
             case FlowMods() | PacketOut() | FlushConnections() | Read() | Disconnect():
                 if self.openflow is not None:
                     self.openflow.carry_out(effect)

@@ -282,10 +282,10 @@ def test_the_flows_of_a_port_that_may_have_an_address():
     address = cloud.one.fixed_ips[0].ip_address
     assert own == (
         f"table=claims, priority=100,arp,{key},arp_spa={VIP},arp_sha={MAC1} "
-        "actions=resubmit(,neighbours),resubmit(,claimed)"
+        "actions=resubmit(,arrivals),resubmit(,claimed)"
     )
     assert claim == (
-        f"table=claims, priority=110,arp,{key},arp_spa={address},arp_sha={MAC1} actions=goto_table:neighbours"
+        f"table=claims, priority=110,arp,{key},arp_spa={address},arp_sha={MAC1} actions=goto_table:arrivals"
     )
     assert copy.startswith("table=claimed, priority=100,in_port=")
     tell(cloud.world, cloud.one, VIP)

@@ -12,7 +12,7 @@ from controller.core.address import mac
 from controller.core.effects import Observe, PacketOut
 from controller.core.events import PacketIn
 from controller.core.handlers import Rows
-from controller.core.model import LocalPort, Probe
+from controller.core.model import ArrivingPort, LocalPort, Probe
 from controller.core.net import Change
 from controller.core.packet import arp_request, ethernet, neighbor_solicitation
 from tests.apps import dhcp6_client as six
@@ -33,12 +33,15 @@ EXTENSIONS = (0, 43, 44, 50, 51, 60, 135, 139, 140)
 
 @cache
 def cloud() -> Small:
-    """A small cloud with a probe under way, which no test here changes."""
+    """A small cloud with a probe and a migration under way, which no test here changes."""
     made = small(cidrs=("10.0.0.0/24", "fd00::/64"))
     slaac = {"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}
     made.world.subnet(made.network, "fd01::/64", gateway_ip="fd01::1", **slaac)
     allow(made.world, made.one, ANOTHER)
-    made.world.machine.net.apply(Change(None, Probe(NONCE, made.one.id, made.two.id)))
+    net = made.world.machine.net
+    net.apply(Change(None, Probe(NONCE, made.one.id, made.two.id)))
+    local = net.get(LocalPort, made.one.id)
+    net.apply(Change(None, ArrivingPort(made.two.id, local.dpid, local.ofport, made.network.id, local.host)))
     return made
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from controller.core import app as registry
 from controller.core.app import FLOWS, OVSDB, App, load, renderers
-from controller.core.model import ETH, INT, Host, LocalPort, RemotePort, Switch
+from controller.core.model import ETH, INT, ArrivingPort, Host, LocalPort, RemotePort, Switch
 from controller.core.net import Net
 from controller.core.pipeline import ADMIT, LAYOUT, OUTPUT, LayoutError
 
@@ -51,6 +51,7 @@ def test_renderers_are_named_by_app_and_function(toy):
     found = [(r.name, r.face, r.scope, r.function, r.shared) for r in renderers([toy])]
     assert found == [
         ("toy.one", FLOWS, LocalPort, one, ""),
+        ("toy.one (arriving)", FLOWS, ArrivingPort, one, ""),
         ("toy.two", FLOWS, RemotePort, two, "port_id"),
         ("toy.three", OVSDB, Host, three, ""),
     ]

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.config import HOST_OPTIONS, OVERRIDES, SECTIONS, Config, ConfigError, load, sample
+from controller.config_nova import NovaSettings
 from controller.config_tls import Tls
 from controller.config_types import (
     Address,
@@ -161,6 +162,14 @@ def test_neither_arguments_nor_environment_are_read(monkeypatch: pytest.MonkeyPa
     assert load(None, {}).database == "sqlite:////var/lib/patchbay/patchbay.db"
 
 
+def test_nova_is_told_where_it_is_named(ini: Write) -> None:
+    assert load(ini("[nova]\nusername = ann\n"), {}).nova is None
+    told = load(ini("[nova]\nendpoint = http://n:8774/v2.1/\nsend_events_interval = 0\nhttp_retries = 3\n"), {}).nova
+    assert told == NovaSettings("http://n:8774/v2.1", username="nova", project_name="service", interval=0, retries=3)
+    told = load(ini("[nova]\nauth_url = http://k:5000/v3\npassword = x\nregion_name = R\n"), {}).nova
+    assert told == NovaSettings("", "http://k:5000/v3", "nova", "x", "service", region_name="R")
+
+
 BAD = [
     ("[ovs]\nnetwork_vlan_ranges = p:0:5", "[ovs] network_vlan_ranges: 'p:0:5': a VLAN is from 1 to 4094"),
     ("[ovs]\nnetwork_vlan_ranges = p:1:4095", "[ovs] network_vlan_ranges: 'p:1:4095': a VLAN is from 1 to 4094"),
@@ -207,6 +216,9 @@ BAD = [
     ("[ovsdb]\ntls_certificate = c\ntls_key = k", "[ovsdb] tls_ca: it must be set when tls_certificate is"),
     ("[openflow]\ntls_ca = /ca.pem", "[openflow] tls_certificate: it must be set when tls_ca is"),
     ("[api]\ntls_ca = /ca.pem", "[api] tls_ca: unknown option; there are listen, max_body_size, tls_certificate"),
+    ("[nova]\nauth_url = http://k:5000/v3", "[nova] password: it must be set when auth_url is"),
+    ("[nova]\nendpoint = nova", "[nova] endpoint: 'nova' is not a URL that begins with http"),
+    ("[nova]\nsend_events_interval = 61", "[nova] send_events_interval: '61' is not a number of seconds from 0 to 60"),
     ("[host:a]\ndpids = x", "[host:a] dpids: 'x' is not a datapath id"),
     ("[host:a]\ndpids = 0x0", "[host:a] dpids: '0x0': no bridge has the datapath id 0"),
     ("[host:a]\ndpids = 0x7,7", "[host:a] dpids: the datapath id 7 is there twice"),

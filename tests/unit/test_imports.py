@@ -76,6 +76,7 @@ EDGES = {
     "ovsdb": {"ovsdbapp", "ovs", "eventlet"},
     "http": {"eventlet"},
     "tls": {"eventlet"},
+    "nova": {"keystoneauth1", "eventlet"},
 }
 """Each edge and its library (os-ken and the OVSDB client wait through eventlet).  TLS is handed to the others by
 whoever puts them together, and so is the application that HTTP serves."""

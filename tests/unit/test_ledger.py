@@ -250,6 +250,16 @@ def test_a_flow_that_idled_out_is_sent_again_while_it_is_desired():
     assert ledger.flush() is None  # it is gone by itself
 
 
+def test_a_flow_that_goes_from_one_unit_to_another_is_still_known_when_it_expires():
+    ledger, timed = opened(), flow(1, idle=60)
+    ledger.change(B, (), (timed,))
+    ledger.flush()
+    ledger.change(A, (), (timed,))
+    ledger.change(B, (timed,), ())
+    assert ledger.flush() is None
+    assert ledger.expired(timed.cookie) == timed
+
+
 def test_meters_come_with_the_first_flow_and_go_with_the_last_and_a_new_rate_replaces_the_old():
     ledger, switch = opened(), ModelSwitch()
     metered = Flow(0, 1, match({}), [Metered(5), Output(1)])

@@ -96,6 +96,27 @@ def test_no_local_vlan_left_is_the_ports_fault_until_there_is_one():
     assert cloud.net.get(Fault, ("Port", port.id)) is None
 
 
+def test_a_guest_arrives_only_where_a_local_vlan_is_left():
+    cloud, port = full_host()
+    cloud.run(wiring.bind, [(port.id, "h2")])
+    for free, hosts in ((False, ("h2",)), (True, ("h2", "h1"))):
+        if free:
+            cloud.run(wiring.unbind, [("p7", "h1")])
+        cloud.run(wiring.arrive, [(port.id, "h1")])
+        assert cloud.net.get(Binding, port.id).hosts == hosts
+        assert cloud.net.get(Fault, ("Port", port.id)) is None, "the guest is well where it is"
+
+
+def test_a_host_that_is_forgotten_amid_a_migration_leaves_the_other_one():
+    for forgotten, left in (("h1", None), ("h2", Binding("p", "n", "h1", active=True))):
+        cloud = Cloud()
+        rows = (Host("h1"), Host("h2"), Binding("p", "n", "h1", active=True, arriving="h2", wired=True))
+        for row in rows:
+            cloud.net.apply(Change(None, row))
+        cloud.run(wiring.forget_host, forgotten)
+        assert cloud.net.get(Binding, "p") == left
+
+
 def test_binding_leaves_other_faults_alone():
     cloud = Cloud()
     port = cloud.port(cloud.network())

@@ -22,6 +22,9 @@ STORED = tuple(kind for kind in KINDS.values() if kind.ROW.store)
 WIRING: dict[str, Callable[[Draft, Any], None]] = {
     "bind": wiring.bind,
     "unbind": wiring.unbind,
+    "arrive": wiring.arrive,
+    "wire": wiring.wire,
+    "cut_over": wiring.cut_over,
     "activate": wiring.activate,
     "describe_host": wiring.describe_host,
     "adopt_macs": attachments.adopt_macs,

@@ -20,7 +20,7 @@ from controller.core.app import App, load
 from controller.core.check import Edges
 from controller.core.flow import Flow, Meter, Metered
 from controller.core.machine import Machine
-from controller.core.model import Binding, LocalPort, Network, Port, Session
+from controller.core.model import ArrivingPort, Binding, LocalPort, Network, Port, Session
 from controller.core.packet import Packet
 from controller.core.pipeline import LAYOUT
 from controller.core.plan import Draft
@@ -63,7 +63,7 @@ class World:
     """`outcomes` says what becomes of the next bundles (APPLIED when it is exhausted); `mods` are all bundles so far,
     `proposals` all that was proposed to the store, `reads` the switches that were read again, `sent` our own packets,
     `flushed` the zones that were flushed.  `probed` is what became of those packets that are probes, `met` the packets
-    that flows have met, by switch and cookie.
+    that flows have met, by switch and cookie, and `told` what Nova was told.
 
     `refuse` gives the error with which switches refuse a flow, '' when they take it.  They find it when they commit
     the bundle: then they name the first such flow and do nothing; or, with `refuse_early`, when they read the flow:
@@ -87,6 +87,7 @@ class World:
         self.probed: list[Delivery] = []
         self.nonces = itertools.count(1)
         self.met: dict[int, Counter[int]] = {}
+        self.told: list[Any] = []
         self.steps: list[list[Any]] = []
         self.outcomes: Iterator[str] = iter(outcomes)
         self.held: list[Any] = []
@@ -263,6 +264,8 @@ class World:
             case fx.PacketOut():
                 self.sent.append(effect)
                 self._probe(effect)
+            case fx.TellServers(events):
+                self.told.extend(events)
             case fx.Read(dpid):
                 self.reads.append(dpid)
                 self.reread(self.bridge(dpid))
@@ -356,7 +359,7 @@ class World:
                     patches[integration.dpid, ends[0]] = (bridge.dpid, ends[1])
             for place, type in tunnel_ports(hypervisor).items():
                 tunnels[place] = Tunnel(type, hypervisor.local_ip)
-        vifs = [(local.dpid, local.ofport) for local in self.machine.net.all(LocalPort)]
+        vifs = [(row.dpid, row.ofport) for kind in (LocalPort, ArrivingPort) for row in self.machine.net.all(kind)]
         switches = {bridge.dpid: bridge.switch for bridge in self.bridges}
         return ModelNetwork(switches, patches=patches, wires=wires, tunnels=tunnels, vifs=vifs)
 

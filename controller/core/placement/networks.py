@@ -10,10 +10,13 @@ from controller.core.settings import Settings
 
 def _networks_on_hosts(net: Net, settings: Settings, change: Change) -> Keys:
     for row in both(change):
-        if isinstance(row, Host):
-            yield from ((row.name, on.network_id) for on in net.find(NetworkOnHost, "host", row.name))
-        else:
-            yield (row.host, row.network_id)
+        match row:
+            case Host(name):
+                yield from ((name, on.network_id) for on in net.find(NetworkOnHost, "host", name))
+            case Binding():
+                yield from ((host, row.network_id) for host in row.hosts)
+            case _:
+                yield (row.host, row.network_id)
 
 
 def _network_on_host(net: Net, settings: Settings, key: tuple[str, str]) -> NetworkOnHost | None:

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from controller.core.model import CHUNK_BITS, INT, Attachment, FloodChunk, Interface, LocalPort, OfPort, Port, Switch
+from controller.core.model import (
+    CHUNK_BITS,
+    INT,
+    ArrivingPort,
+    Attachment,
+    Binding,
+    FloodChunk,
+    Interface,
+    LocalPort,
+    OfPort,
+    Port,
+    PortBinding,
+    Switch,
+)
 from controller.core.net import Change, Net
 from controller.core.placement.layer import Keys, Layer, both
 from controller.core.settings import Settings
@@ -15,7 +28,9 @@ def _local_ports(net: Net, settings: Settings, change: Change) -> Keys:
         match row:
             case Port():
                 yield row.id
-            case Attachment():
+            case Attachment() | PortBinding():
+                yield row.port_id
+            case Binding() if row.moved or net.has(PortBinding, "port_id", row.port_id):
                 yield row.port_id
             case Interface():
                 yield from _plugged(net, row)
@@ -26,6 +41,9 @@ def _local_ports(net: Net, settings: Settings, change: Change) -> Keys:
                 yield from _claimed_by(net, row)
             case Switch(dpid):
                 yield from (local.port_id for local in net.find(LocalPort, "dpid", dpid))
+                yield from (coming.port_id for coming in net.find(ArrivingPort, "dpid", dpid))
+                bound = net.find(Binding, "host", row.host) if row.role == INT else ()
+                yield from (b.port_id for b in bound if b.moved or net.has(PortBinding, "port_id", b.port_id))
                 for port in net.find(OfPort, "dpid", dpid):
                     yield from _claimed_by(net, port)
             case _:
@@ -34,7 +52,9 @@ def _local_ports(net: Net, settings: Settings, change: Change) -> Keys:
 
 def _claimed_by(net: Net, ofport: OfPort) -> Keys:
     """The ids of ports whose VIF this OpenFlow port may be, or has been."""
-    yield from (local.port_id for local in net.find(LocalPort, "ofport", (ofport.dpid, ofport.number)))
+    at = (ofport.dpid, ofport.number)
+    yield from (local.port_id for local in net.find(LocalPort, "ofport", at))
+    yield from (coming.port_id for coming in net.find(ArrivingPort, "ofport", at))
     switch = net.get(Switch, ofport.dpid)
     if switch is None:
         return
@@ -66,18 +86,68 @@ def _called(net: Net, interface: Interface) -> Keys:
 
 
 def _local_port(net: Net, settings: Settings, port_id: str) -> LocalPort | None:
-    """Where a port's VIF is: on the host it is bound to if it is there, else where it was found (lowest dpid first)."""
-    port = net.get(Port, port_id)
-    if port is None:
+    """Where a port's VIF is: where its guest was heard after a migration, else on the host it is bound to if it is
+    there, else where it was found (rather not where the guest is still to come to; lowest dpid first)."""
+    port, binding = net.get(Port, port_id), net.get(Binding, port_id)
+    found = _found(net, port) if port is not None else []
+    if port is None or not found:
         return None
-    attached = net.get(Attachment, port_id)
-    found = list(_by_iface_id(net, attached.vif_id if attached else port_id))
-    if attached is None:
-        found += _by_name(net, port)
+    coming = destinations(net, port_id)
+    heard = binding.host if binding is not None and binding.moved and binding.host in coming else ""
+
+    def rank(at: tuple[Switch, OfPort]) -> tuple[bool, bool, bool, int, int]:
+        host = at[0].host
+        return host != heard, host != port.host_id, host in coming, at[0].dpid, at[1].number
+
+    switch, ofport = min(found, key=rank)
+    if binding is not None and binding.host != switch.host and _is_away(net, port, binding, switch.host):
+        return None
+    return LocalPort(port_id, switch.dpid, ofport.number, port.network_id, switch.host)
+
+
+def _arriving_ports(net: Net, settings: Settings, change: Change) -> Keys:
+    if isinstance(change.new, LocalPort) or isinstance(change.old, LocalPort):
+        concerned: Keys = (change.key,)
+    else:
+        concerned = _local_ports(net, settings, change)
+    for port_id in concerned:
+        if net.has(PortBinding, "port_id", port_id) or net.get(ArrivingPort, port_id) is not None:
+            yield port_id
+
+
+def _is_away(net: Net, port: Port, binding: Binding, host: str) -> bool:
+    """Whether a VIF that is on `host`, too, is on the binding's, which is still to come back after a restart."""
+    if net.has(Switch, "host+role", (binding.host, INT)):
+        return False
+    if binding.moved:
+        return binding.host in destinations(net, port.id)
+    return binding.host == port.host_id and net.get(PortBinding, (port.id, host)) is not None
+
+
+def _arriving_port(net: Net, settings: Settings, port_id: str) -> ArrivingPort | None:
+    """Where the VIF is that the port's guest is to come to, while that is elsewhere still."""
+    port, binding, local = net.get(Port, port_id), net.get(Binding, port_id), net.get(LocalPort, port_id)
+    if port is None or binding is None or binding.moved:
+        return None
+    here = local.host if local is not None else binding.host
+    coming = destinations(net, port_id)
+    found = [at for at in _found(net, port) if at[0].host in coming and at[0].host != here] if coming else []
     if not found:
         return None
-    switch, ofport = min(found, key=lambda at: (at[0].host != port.host_id, at[0].dpid, at[1].number))
-    return LocalPort(port_id, switch.dpid, ofport.number, port.network_id, switch.host)
+    switch, ofport = min(found, key=lambda at: (at[0].dpid, at[1].number))
+    return ArrivingPort(port_id, switch.dpid, ofport.number, port.network_id, switch.host)
+
+
+def destinations(net: Net, port_id: str) -> set[str]:
+    """The hosts that a port's guest may come to."""
+    return {binding.host for binding in net.find(PortBinding, "port_id", port_id) if not binding.former}
+
+
+def _found(net: Net, port: Port) -> list[tuple[Switch, OfPort]]:
+    attached = net.get(Attachment, port.id)
+    if attached is not None:
+        return list(_by_iface_id(net, attached.vif_id))
+    return [*_by_iface_id(net, port.id), *_by_name(net, port)]
 
 
 def _by_iface_id(net: Net, iface_id: str) -> Iterable[tuple[Switch, OfPort]]:
@@ -110,12 +180,14 @@ def _by_name(net: Net, port: Port) -> Iterable[tuple[Switch, OfPort]]:
 
 
 def _chunks(net: Net, settings: Settings, change: Change) -> Keys:
-    return ((row.dpid, row.network_id, row.ofport >> CHUNK_BITS) for row in both(change) if isinstance(row, LocalPort))
+    return ((row.dpid, row.network_id, row.ofport >> CHUNK_BITS) for row in both(change))
 
 
 def _chunk(net: Net, settings: Settings, key: tuple[int, str, int]) -> FloodChunk | None:
-    return FloodChunk(*key) if net.has(LocalPort, "chunk", key) else None
+    return FloodChunk(*key) if net.has(LocalPort, "chunk", key) or net.has(ArrivingPort, "chunk", key) else None
 
 
-LOCAL_PORTS = Layer(LocalPort, (Port, Attachment, Interface, OfPort, Switch), _local_ports, _local_port)
-FLOOD_CHUNKS = Layer(FloodChunk, (LocalPort,), _chunks, _chunk)
+_FOLLOWED = (Port, PortBinding, Binding, Attachment, Interface, OfPort, Switch)
+LOCAL_PORTS = Layer(LocalPort, _FOLLOWED, _local_ports, _local_port)
+ARRIVING_PORTS = Layer(ArrivingPort, (*_FOLLOWED, LocalPort), _arriving_ports, _arriving_port)
+FLOOD_CHUNKS = Layer(FloodChunk, (LocalPort, ArrivingPort), _chunks, _chunk)

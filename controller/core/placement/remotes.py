@@ -158,7 +158,7 @@ def _is_tunnelled(net: Any, network_id: str) -> bool:
 def _elsewhere(net: Net, dpid: int, port_id: str) -> Port | None:
     """The port, when it is bound on another host than this INT switch's, which has its network."""
     switch, port, binding = net.get(Switch, dpid), net.get(Port, port_id), net.get(Binding, port_id)
-    if switch is None or port is None or binding is None or switch.role != INT or binding.host == switch.host:
+    if switch is None or port is None or binding is None or switch.role != INT or switch.host in binding.hosts:
         return None
     return port if net.get(NetworkOnSwitch, (dpid, port.network_id)) else None
 

@@ -31,8 +31,49 @@ def _bind(draft: Draft, port: Port, host: str) -> None:
     if fault is not None and fault.reason == reason:
         draft.remove(fault)
     binding = draft.get(Binding, port.id)
-    if binding is None or binding.host != host or binding.network_id != port.network_id:
+    if binding is None or binding.network_id != port.network_id:
         draft.put(Binding(port.id, port.network_id, host))
+    elif binding.host != host:
+        draft.put(_moved(binding, host))
+
+
+def _moved(binding: Binding, host: str) -> Binding:
+    """The binding at another host: active still, if that was wired beforehand."""
+    wired = binding.arriving == host and binding.wired
+    return Binding(binding.port_id, binding.network_id, host, active=binding.active and wired)
+
+
+def arrive(draft: Draft, seen: Iterable[tuple[str, str]]) -> None:
+    """VIFs were seen on hosts that their guests will come to: `(port id, host)` each; "" for none any more.
+
+    Where no local VLAN is left the guest is not awaited: nobody is told that its VIF is wired.
+    """
+    for port_id, host in seen:
+        port, binding = draft.get(Port, port_id), draft.get(Binding, port_id)
+        if port is None or binding is None or host in binding.hosts:
+            continue
+        if not host or _has_local_vlan(draft, host, port.network_id):
+            draft.put(replace(binding, arriving=host, wired=False))
+
+
+def wire(draft: Draft, seen: Iterable[tuple[str, str]]) -> None:
+    """Every switch has acknowledged the flows of VIFs that guests will come to: `(port id, host)` each."""
+    for port_id, host in seen:
+        binding = draft.get(Binding, port_id)
+        if binding is not None and binding.arriving == host:
+            draft.put(replace(binding, wired=True))
+
+
+def cut_over(draft: Draft, seen: Iterable[tuple[str, str]], moved: bool = True) -> None:
+    """Guests are on the hosts that they went to: `(port id, host)` each.  The others get their packets no more.
+
+    They have `moved` where the port itself is not bound to that host yet."""
+    for port_id, host in seen:
+        binding = draft.get(Binding, port_id)
+        if binding is not None and binding.arriving == host:
+            draft.put(replace(_moved(binding, host), moved=moved))
+        elif binding is not None and binding.host == host:
+            draft.put(replace(binding, moved=binding.moved and moved))
 
 
 def _has_local_vlan(draft: Draft, host: str, network_id: str) -> bool:
@@ -120,7 +161,12 @@ def _leave(draft: Draft, host: Host) -> None:
     fault = draft.get(Fault, ("Host", host.name))
     if fault is not None:
         draft.remove(fault)
-    for row_type in (Agent, Binding, LocalVlan):
+    for binding in draft.find(Binding, "host", host.name):
+        if binding.arriving == host.name:
+            draft.put(replace(binding, arriving="", wired=False))
+        else:
+            draft.remove(binding)
+    for row_type in (Agent, LocalVlan):
         for row in draft.find(row_type, "host", host.name):
             draft.remove(row)
 

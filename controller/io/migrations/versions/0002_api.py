@@ -104,13 +104,20 @@ TABLES: dict[str, tuple[Columns, Columns, tuple[str, ...]]] = {
         | {"started_at": TEXT, "heartbeat_timestamp": TEXT},
         (),
     ),
-    "port_binding": ({"port_id": KEY, "host": KEY}, {"vnic_type": TEXT, "profile": TEXT, "status": TEXT}, ()),
+    "port_binding": (
+        {"port_id": KEY, "host": KEY},
+        {"vnic_type": TEXT, "profile": TEXT, "status": TEXT} | {"former": FLAG},
+        (),
+    ),
     "zone_hints": ({"network_id": KEY}, {"availability_zone_hints": TEXT}, ()),
     "data_plane": ({"port_id": KEY}, {"data_plane_status": TEXT}, ("data_plane_status",)),
 }
 """Key columns, other columns, and those of them that may be null, by table."""
 
 ADDED = (
+    ("binding", "arriving", TEXT, ""),
+    ("binding", "moved", FLAG, False),
+    ("binding", "wired", FLAG, False),
     ("host", "zone", TEXT, ""),
     ("network", "tags", TEXT, "[]"),
     ("port", "ip_allocation", TEXT, "immediate"),

@@ -1,0 +1,151 @@
+"""A VM that is pinged goes from one hypervisor to another, as Nova has it: nothing is lost, and Nova hears in time.
+
+The guest is a namespace with a bridge of its address and MAC, and a NIC on each of the two hypervisors; it runs where
+the NIC is in the bridge, and the other one drops what it gets, as QEMU does before a guest runs there and when it ends.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.compute_api import Compute
+from tests.netns.cloud import CONFIG, Cloud
+from tests.netns.testbed import run, wait_until
+
+SERVER = "00000000-0000-4000-8000-000000000001"
+INTERVAL = 0.01
+SWITCHING = 5
+"""Pings that both NICs may answer, for there is a moment in which both are in the bridge."""
+PLUGGED, UNPLUGGED, DELETED = "network-vif-plugged", "network-vif-unplugged", "network-vif-deleted"
+
+
+ANNOUNCE = """
+import socket, sys
+mac = bytes.fromhex(sys.argv[1].replace(":", ""))
+nic = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+nic.bind(("br0", 0))
+sys.stdin.read(1)
+rarp = bytes.fromhex("0001080006040003") + 2 * (mac + bytes(4))
+nic.send(b"\\xff" * 6 + mac + bytes.fromhex("8035") + rarp + bytes(18))
+"""
+"""Sends the RARP request (RFC 903) by which QEMU tells switches where a guest is."""
+
+
+class Guest:
+    """A VM with a NIC on each of two hypervisors, which runs on the first."""
+
+    def __init__(self, vm, source, target, mtu):
+        self.vm, self.source, self.target, self.mtu = vm, source, target, mtu
+        # No NIC speaks for itself: not of the bridge's address, nor of one of its own.
+        vm.run(["sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1", "net.ipv6.conf.all.disable_ipv6=1"])
+        self._ip(
+            [
+                f"link add br0 address {vm.mac} mtu {mtu} type bridge forward_delay 0 mcast_snooping 0",
+                "link set br0 up",
+                "addr flush dev eth0",
+                "link set eth0 master br0",
+                "link set eth0 type bridge_slave learning off isolated on",
+                f"addr add {vm.ip}/24 dev br0",
+            ]
+        )
+
+    def _ip(self, lines):
+        run(["ip", "-n", self.vm.namespace, "-batch", "-"], stdin="\n".join(lines) + "\n")
+
+    def plug(self):
+        """A VIF at the target, whose guest does not run there yet."""
+        peer = f"peer name eth1 mtu {self.mtu} netns {self.vm.namespace}"
+        self.target.run(*f"ip link add {self.vm.tap} mtu {self.mtu} type veth {peer}".split())
+        self.target.run("ip", "link", "set", self.vm.tap, "up")
+        self.vm.run(["ethtool", "-K", "eth1", "tx", "off"])
+        self._ip(["link set eth1 up"])
+        ids = {"iface-id": self.vm.port["id"], "attached-mac": self.vm.mac}
+        settings = [f'external_ids:{key}="{value}"' for key, value in ids.items()]
+        self.target.vsctl("add-port", "br-int", self.vm.tap, "--", "set", "Interface", self.vm.tap, *settings)
+
+    def switch(self):
+        """From one moment to the next the guest runs at the target, and QEMU tells where it is."""
+        announcer = subprocess.Popen(
+            self.vm.command([sys.executable, "-c", ANNOUNCE, self.vm.mac]), stdin=subprocess.PIPE
+        )
+        time.sleep(0.5)  # it is ready
+        self._ip(
+            [
+                "link set eth1 master br0",
+                "link set eth0 type bridge_slave state 0",
+                "link set eth1 type bridge_slave learning off isolated on",
+                "link set eth0 nomaster",
+            ]
+        )
+        announcer.communicate(b"now", timeout=10)
+
+
+def addresses(line):
+    """Source and destination of a captured packet."""
+    words = line.split()
+    at = words.index(">", words.index(">") + 1)
+    return words[at - 1], words[at + 1].rstrip(":")
+
+
+def place(cloud, port_id):
+    return next(port["host"] for port in cloud.look("ports") if port["id"] == port_id)
+
+
+@pytest.fixture
+def compute():
+    made = Compute()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(("type", "most"), [("vxlan", 0), ("vlan", 10)])
+def test_a_guest_that_is_pinged_moves_and_nothing_is_lost(bed, compute, type, most):
+    """In a VLAN the switches between the hosts decide: they learn where the guest is from what it says."""
+    cloud = Cloud(bed, hosts=3, config=CONFIG | {"nova": {"endpoint": compute.endpoint, "send_events_interval": 0}})
+    network = cloud.network(type, "10.0.0.0/24")
+    source, target, elsewhere = cloud.hosts
+    vm = cloud.vm(network, source, device_owner="compute:nova", device_id=SERVER)
+    port, api = vm.port["id"], f"/v2.0/ports/{vm.port['id']}/bindings"
+    compute.wait_for(PLUGGED, port)
+    others = [cloud.vm(network, host) for host in cloud.hosts]
+    guest = Guest(vm, source, target, network["mtu"])
+    for other in others:
+        wait_until(lambda other=other: other.ping(vm.ip, count=1, timeout=1).ok, 10, "the guest answers")
+    pings = [other.start_ping(vm.ip, INTERVAL) for other in others]
+    pings.append(vm.start_ping(others[2].ip, INTERVAL))
+    for ping in pings:
+        ping.wait_for_replies(50)
+
+    made = cloud.controller.request("POST", api, {"binding": {"host": target.name}})
+    assert made.body["binding"]["status"] == "INACTIVE"
+    guest.plug()
+    compute.wait_for(PLUGGED, port, 2)
+    with target.capture(vm.tap, "icmp[icmptype] == icmp-echo") as ahead:
+        time.sleep(1)
+    seen = {addresses(line)[0] for line in ahead.packets if addresses(line)[1] == vm.ip}
+    assert seen == {other.ip for other in (others if type == "vxlan" else others[1:2])}
+    assert place(cloud, port) == source.name, "the guest runs where it was"
+
+    guest.switch()
+    wait_until(lambda: place(cloud, port) == target.name, 10, "the guest is heard")
+    assert cloud.controller.get("ports", port)["binding:host_id"] == source.name
+    time.sleep(0.5)
+    activated = cloud.controller.request("PUT", f"{api}/{target.name}/activate")
+    assert activated.body["status"] == "ACTIVE"
+    source.vsctl("del-port", vm.tap)
+    assert cloud.controller.request("DELETE", f"{api}/{source.name}").status == 204
+    time.sleep(1)
+    for ping in pings:
+        done = ping.stop()
+        assert done.lost <= most and done.sent >= 200, done.output[-500:]
+        assert done.duplicates <= SWITCHING, done.output[-500:]
+    target.vsctl("del-port", vm.tap)
+    compute.wait_for(UNPLUGGED, port)
+    cloud.controller.delete("ports", port)
+    compute.wait_for(DELETED, port)
+    told = [(event["name"], event["server_uuid"]) for event in compute.events if event["tag"] == port]
+    assert told == [(PLUGGED, SERVER), (PLUGGED, SERVER), (UNPLUGGED, SERVER), (DELETED, SERVER)]
