@@ -13,7 +13,9 @@ from tests.netns.cloud import Cloud
 
 def test_the_way_of_a_vlan_from_vm_to_vm_is_shown_hop_by_hop(bed):
     cloud = Cloud(bed)
-    network = cloud.network("vlan", "10.0.0.0/24", **{"provider:segmentation_id": 1005})
+    # Open vSwitch's own trace asks no connection tracker, so there is nothing to compare where rules need one.
+    more = {"provider:segmentation_id": 1005, "port_security_enabled": False}
+    network = cloud.network("vlan", "10.0.0.0/24", **more)
     one, other = (cloud.vm(network, host) for host in cloud.hosts)
     assert one.ping(other.ip).ok
     url = f"http://{bed.controller_ip}:9696"
