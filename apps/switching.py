@@ -20,6 +20,7 @@ from controller.core.model import (
     ArrivingPort,
     Binding,
     FloodChunk,
+    Holder,
     LocalPort,
     Network,
     NetworkOnSwitch,
@@ -77,16 +78,23 @@ PROBES = 0xFF00
 
 @app.flows(LocalPort)
 def unicast(net: Any, local: LocalPort | ArrivingPort) -> Iterable[Flow]:
-    """A local port's MAC address leads to its OpenFlow port; while its guest migrates, to the other host, too."""
+    """A local port's MAC addresses lead to its OpenFlow port; while its guest migrates, to the other host, too."""
     port, network = net.get(Port, local.port_id), net.get(Network, local.network_id)
     if port is None or network is None or not (port.admin_state_up and network.admin_state_up):
         return
-    match = {NET: network.key, "eth_dst": mac(port.mac_address)}
-    yield SWITCHING.flow(100, match, [load(OUT, local.ofport), onward(SWITCHING)])
     after = LAYOUT.next(SWITCHING)
-    if after is not None and (isinstance(local, ArrivingPort) or net.has(Binding, "migrating", port.id)):
-        both = [load(OUT, local.ofport), resubmit(after.name), load(OUT, 0), goto("provider_out")]
-        yield SWITCHING.flow(110, {REMOTE: 0, **match}, both)
+    for hardware in _macs(net, port):
+        match = {NET: network.key, "eth_dst": hardware}
+        yield SWITCHING.flow(100, match, [load(OUT, local.ofport), onward(SWITCHING)])
+        if after is not None and (isinstance(local, ArrivingPort) or net.has(Binding, "migrating", port.id)):
+            both = [load(OUT, local.ofport), resubmit(after.name), load(OUT, 0), goto("provider_out")]
+            yield SWITCHING.flow(110, {REMOTE: 0, **match}, both)
+
+
+def _macs(net: Any, port: Port) -> Iterable[int]:
+    """A port's own MAC address, and those by which it holds addresses beside its own (VRRP's virtual routers)."""
+    held = (mac(holder.mac) for holder in net.find(Holder, "port_id", port.id))
+    return dict.fromkeys((mac(port.mac_address), *held))
 
 
 @app.flows(Switch)

@@ -11,6 +11,7 @@ from controller.core.packet import (
     BROADCAST,
     arp_reply,
     arp_request,
+    ethernet,
     neighbor_advertisement,
     neighbor_solicitation,
 )
@@ -136,6 +137,24 @@ def test_a_question_and_an_answer_tell_of_their_sender_too():
     world.send(cloud.one, neighbor_solicitation(MAC1, VIP6, client.fixed_ips[1].ip_address))
     world.settle()
     assert holders(world) == {VIP: cloud.two.id, VIP6: cloud.one.id}
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, PROACTIVE])
+@pytest.mark.parametrize("type", TYPES[:3])
+def test_packets_to_the_mac_address_of_a_virtual_router_go_to_the_one_that_holds_its_address(type, settings):
+    virtual = "00:00:5e:00:01:07"
+    cloud, client = three(type, settings)
+    world = cloud.world
+    for port in (cloud.one, cloud.two):
+        allow(world, port, VIP, mac=virtual)
+    packet = ethernet(client.mac_address, virtual)
+    assert world.places(world.send(client, packet)) == []
+    for holder in (cloud.one, cloud.two, cloud.one):
+        tell(world, holder, VIP, virtual)
+        answer(world, client, VIP)  # who is asked for is answered for from then on
+        assert answer(world, client, VIP) == ([client.id], number(virtual))
+        assert world.places(world.send(client, packet)) == [holder.id]
+        world.settle()
 
 
 def test_who_asks_for_an_address_does_not_hold_it():
