@@ -15,18 +15,10 @@ def _reading(call: Call) -> None:
 
 
 def versions(context: Context, call: Call, parts: list[str]) -> Answer:
-    """`GET /`"""
+    """`GET /`: v2.0 alone, for Neutron's clients know of no other version; those of v1.0 and v1.1 never look here."""
     _reading(call)
-    found = [_version(call, *version) for version in VERSIONS]
-    return Answer(200, json.dumps({"versions": found}))
-
-
-VERSIONS = (("v2.0", "CURRENT"), ("v1.1", "DEPRECATED"), ("v1.0", "DEPRECATED"))
-
-
-def _version(call: Call, name: str, status: str) -> dict[str, Any]:
-    link = {"rel": "self", "href": f"{call.request.host_url}/{name}/"}
-    return {"id": name, "status": status, "links": [link]}
+    link = {"rel": "self", "href": f"{call.request.host_url}/v2.0/"}
+    return Answer(200, json.dumps({"versions": [{"id": "v2.0", "status": "CURRENT", "links": [link]}]}))
 
 
 def resources(context: Context, call: Call, parts: list[str]) -> Answer:
