@@ -1,4 +1,5 @@
-"""A VM that is pinged goes from one hypervisor to another, as Nova has it: nothing is lost, and Nova hears in time.
+"""A VM that is pinged goes from one hypervisor to another, as Nova has it: in a tunnel network nothing is lost, in
+a VLAN what goes the old way until bridges have learnt the new one; and Nova hears in time.
 
 The guest is a namespace with a bridge of its address and MAC, and a NIC on each of the two hypervisors; it runs where
 the NIC is in the bridge, and the other one drops what it gets, as QEMU does before a guest runs there and when it ends.
@@ -106,7 +107,7 @@ def compute():
 
 
 @pytest.mark.parametrize(("type", "most"), [("vxlan", 0), ("vlan", 60)])
-def test_a_guest_that_is_pinged_moves_and_nothing_is_lost(bed, compute, type, most):
+def test_a_guest_that_is_pinged_moves_and_no_more_is_lost_than_bridges_take_to_learn(bed, compute, type, most):
     """In a VLAN the switches between the hosts decide: they learn where the guest is from what it says."""
     cloud = Cloud(bed, hosts=3, config=CONFIG | {"nova": {"endpoint": compute.endpoint, "send_events_interval": 0}})
     network = cloud.network(type, "10.0.0.0/24")
