@@ -24,6 +24,7 @@ class Capture:
 
     def __init__(self, namespace: str, interface: str, filter: str, log: Path) -> None:
         self.packets: list[str] = []
+        self._early = 0
         self._log = log
         self._errors = log.with_suffix(".err")
         tcpdump = ["tcpdump", "-i", interface, "-enn", "-l", "--immediate-mode", filter]
@@ -33,6 +34,8 @@ class Capture:
 
     def __enter__(self) -> Capture:
         wait_until(self._listening, 10, "tcpdump listens")
+        # The kernel also counts what came before it knew the filter; tcpdump throws of it away what does not match.
+        self._early = min(received - written for written, received in (self._counters() for _ in range(2)))
         return self
 
     def _listening(self) -> bool:
@@ -52,7 +55,8 @@ class Capture:
     ) -> None:
         time.sleep(0.2)  # what the last command sent is still on its way through two switches
         _, received = self._counters()  # ended now, it would lose what it has received and not yet written
-        wait_until(lambda: self._counters()[0] >= received, 10, "tcpdump has written what it received")
+        wanted = received - self._early
+        wait_until(lambda: self._counters()[0] >= wanted, 10, "tcpdump has written what it received")
         self._process.send_signal(signal.SIGINT)
         self._process.wait(10)
         self.packets = [line for line in self._log.read_text().splitlines() if line[:1].isdigit()]
