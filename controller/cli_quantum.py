@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def add(commands: Commands) -> None:
     text = "networks, ports and interfaces with the commands of Quantum's client"
     command = commands.add_parser("quantum", help=text)
     _add_options(command, {"host": "127.0.0.1", "port": 9696, "ssl": False, "verbose": False})
-    verbs = command.add_subparsers(metavar="VERB", dest="verb", required=True)
+    command.set_defaults(function=partial(_help, command))
+    verbs = command.add_subparsers(metavar="VERB", dest="verb")
     for name, (arguments, help) in ARGUMENTS.items():
         verb = verbs.add_parser(name, help=help)
         _add_options(verb)
@@ -50,6 +52,12 @@ def add(commands: Commands) -> None:
         if name.startswith("list_"):
             verb.add_argument("filters", metavar="FILTER=VALUE", nargs="*", type=_pair, help="only those: name=blue")
         verb.set_defaults(function=_run)
+
+
+def _help(command: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+    """Without a command they are all shown, as Quantum's client did."""
+    command.print_help()
+    return 1
 
 
 def _add_options(parser: argparse.ArgumentParser, defaults: dict[str, Any] | None = None) -> None:

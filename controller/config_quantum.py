@@ -33,12 +33,16 @@ OVER = {
 }
 """Options that have no meaning any more, and why."""
 NOTHING_ALIKE = "Patchbay has nothing like it"
+SECRET = (("database", "connection"), ("nova", "password"))
+"""Options of ours whose values are not told: there are passwords in them."""
 
 
 @dataclass
 class Read:
-    """`values` is ours: {section: {option: text}}; `origin` says from which option of the file each came; `lines` is
-    for people: an option each."""
+    """What a file of somebody else's means here.
+
+    `values` is ours: {section: {option: text}}; `origin` says from which option of which file each came; `lines` is for
+    people: an option each."""
 
     values: dict[str, dict[str, str]] = field(default_factory=dict)
     origin: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -48,10 +52,13 @@ class Read:
         self.values.setdefault(section, {})[option] = value
         self.origin[section, option] = origin
         named = f"{section}] {option}"
-        self.lines.append(f"{origin}: taken as [{named}{f' = {value}' if section != 'database' else ''}")
+        self.lines.append(f"{origin}: taken as [{named}{'' if (section, option) in SECRET else f' = {value}'}")
 
     def leave(self, origin: str, why: str) -> None:
-        self.lines.append(f"{origin}: no longer applies: {why}")
+        self.say(origin, f"no longer applies: {why}")
+
+    def say(self, origin: str, text: str) -> None:
+        self.lines.append(f"{origin}: {text}")
 
 
 def is_quantums(sections: Sections) -> bool:
@@ -59,12 +66,12 @@ def is_quantums(sections: Sections) -> bool:
     return any(name in sections for name in (DATABASE, OVS))
 
 
-def read(sections: Sections) -> Read:
+def read(path: str, sections: Sections) -> Read:
     """What the file's options mean here.  Values are not looked at, but for those that decide about others."""
     found = Read()
     given = {(section, name): value for section, name, value in _options(sections)}
     for (section, name), value in given.items():
-        origin = f"[{section}] {name}"
+        origin = f"{path}: [{section}] {name}"
         if section == DATABASE and name == "sql_connection" and value:
             found.take("database", "connection", value, origin)
         elif section == OVS and name in SAME and value:
@@ -76,7 +83,7 @@ def read(sections: Sections) -> Read:
         else:
             found.leave(origin, OVER.get(name, NOTHING_ALIKE) if value else "it is empty")
     if not _names_types(given) and not _tunnels(given):
-        _one_trunk(found, given)
+        _one_trunk(found, given, path)
     return found
 
 
@@ -108,10 +115,10 @@ def _tunneling(found: Read, given: Given, origin: str, value: str) -> None:
         found.leave(origin, "networks have the type that tenant_network_type says")
 
 
-def _one_trunk(found: Read, given: Given) -> None:
+def _one_trunk(found: Read, given: Given, path: str) -> None:
     """Without types and tunnels, networks were VLANs of the NIC, or the patch, on the integration bridge."""
     bridge = given.get((OVS, "integration_bridge")) or "br-int"
-    origin = "[OVS] (before Folsom: networks are VLANs of the trunk port on the integration bridge)"
+    origin = f"{path}: [OVS] (before Folsom: networks are VLANs of the trunk port on the integration bridge)"
     found.take("ovs", "tenant_network_type", "vlan", origin)
     found.take("ovs", "network_vlan_ranges", f"{UNNAMED}:1:4094", origin)
     found.take("ovs", "bridge_mappings", f"{UNNAMED}:{bridge}", origin)

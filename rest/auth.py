@@ -24,7 +24,7 @@ from rest.policy import Rules
 Environ = dict[str, Any]
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
-PUBLIC = frozenset({"", "/", "/v2.0", "/v2.0/", "/healthcheck"})
+PUBLIC = frozenset({"", "/", "/v1.0", "/v1.0/", "/v1.1", "/v1.1/", "/v2.0", "/v2.0/", "/healthcheck"})
 """Paths that are answered to everybody: the versions (clients look there before they have a token) and the state."""
 REMEMBERED = 10_000
 """Tokens whose callers are kept at most."""

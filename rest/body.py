@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from webob import Request
 
 from controller.core.caller import Caller
-from controller.core.plans import checks
+from controller.core.plans import checks, parse
 from controller.core.resource import PROJECT_ID, TENANT_ID, Resource
 from controller.core.row import REQUIRED
 from rest import received
@@ -90,7 +90,7 @@ def _one_project(item: dict[str, Any]) -> dict[str, Any]:
 def _known(resource: Resource, item: dict[str, Any]) -> None:
     unknown = [name for name in item if name not in resource.attributes]
     if unknown:
-        raise bad_request("Unrecognized attribute(s) '{}'".format(", ".join(map(checks.printable, unknown))))
+        raise bad_request("Unrecognized attribute(s) '{}'".format(", ".join(map(parse.printable, unknown))))
 
 
 def _created(resource: Resource, item: dict[str, Any], caller: Caller) -> Item:

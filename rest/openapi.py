@@ -51,7 +51,8 @@ def document(context: Context) -> Schema:
         "openapi": "3.1.0",
         "info": {
             "title": "Patchbay",
-            "description": "Neutron's networking API v2.0, and what Patchbay adds to it.",
+            "description": "Neutron's networking API v2.0, and what Patchbay adds to it. Quantum's v1.0 and v1.1 have"
+            " documents of their own: /v1.0/openapi.json and /v1.1/openapi.json.",
             "version": "v2.0",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from controller.core.model import Quota
-from controller.core.plans import checks, quotas
+from controller.core.plans import checks, parse, quotas
 from controller.core.plans.refusals import bad_request
 from controller.core.resource import PROJECT_ID, TENANT_ID, Resource
 from controller.core.row import Check
@@ -111,7 +111,7 @@ def _read(given: dict[str, Any], counted: dict[str, Resource]) -> tuple[dict[str
     if not isinstance(item, dict):
         raise bad_request("Unable to find 'quota' in request body" if item is None else "Body contains invalid data")
     flags = {name: checks.check("boolean", name, item[name]) for name in FLAGS if name in item}
-    unknown = [checks.printable(name) for name in item if name not in counted and name not in FLAGS]
+    unknown = [parse.printable(name) for name in item if name not in counted and name not in FLAGS]
     if unknown:
         raise bad_request("Unrecognized attribute(s) '{}'".format(", ".join(unknown)))
     limits = {name: checks.check(LIMIT, name, value) for name, value in item.items() if name not in FLAGS}
@@ -119,11 +119,11 @@ def _read(given: dict[str, Any], counted: dict[str, Resource]) -> tuple[dict[str
 
 
 def _limit(value: Any) -> int:
-    limit = checks.integer(value)
+    limit = parse.integer(value)
     if limit < quotas.UNLIMITED:
-        raise checks.Invalid(f"'{limit}' is too small - must be at least '{quotas.UNLIMITED}'")
+        raise parse.Invalid(f"'{limit}' is too small - must be at least '{quotas.UNLIMITED}'")
     if limit > quotas.LARGEST:
-        raise checks.Invalid(f"'{limit}' is too large - must be no larger than '{quotas.LARGEST}'")
+        raise parse.Invalid(f"'{limit}' is too large - must be no larger than '{quotas.LARGEST}'")
     return limit
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rest import collection, convergence, documents, errors, inspection, member, openapi, quotas, tags
 from rest.context import Answer, Call, Context, Handler
+from rest.errors import ApiError
 from rest.quantum_v1 import routes as quantum_v1
 
 SPECIAL: dict[str, Handler] = {
@@ -17,7 +18,7 @@ SPECIAL: dict[str, Handler] = {
 
 def answer(context: Context, call: Call, path: str) -> Answer:
     """Answer the request for a path.  Raises ApiError, Refusal and whatever the store raises."""
-    parts = [part for part in path.split("/") if part]
+    parts = _parts(path)
     if parts and parts[0] in quantum_v1.VERSIONS:
         return quantum_v1.answer(context, call, parts)
     if parts:
@@ -32,6 +33,16 @@ def answer(context: Context, call: Call, path: str) -> Answer:
         return documents.resources(context, call, parts)
     special = SPECIAL.get(parts[1])
     return special(context, call, parts[2:]) if special is not None else _resource(context, call, parts[1:])
+
+
+def error(call: Call, path: str, raised: ApiError) -> ApiError:
+    """An error, whoever raised it, in the form of the API that the path is of."""
+    parts = _parts(path)
+    return quantum_v1.fault(call, parts, raised) if parts and parts[0] in quantum_v1.VERSIONS else raised
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part]
 
 
 def _resource(context: Context, call: Call, parts: list[str]) -> Answer:

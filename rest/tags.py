@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from controller.core.plans import checks
+from controller.core.plans import parse
 from controller.core.plans import tags as plans
 from controller.core.plans.refusals import invalid_input
 from controller.core.resource import Resource
@@ -48,13 +48,13 @@ def answer(context: Context, call: Call, resource: Resource, key: Any, parts: li
 
 
 def _tag(text: str) -> str:
-    return str(_checked(checks.tag, text))
+    return str(_checked(parse.tag, text))
 
 
 def _checked(check: Callable[[Any], Any], value: Any) -> Any:
     try:
         return check(value)
-    except checks.Invalid as invalid:
+    except parse.Invalid as invalid:
         raise invalid_input(str(invalid)) from invalid
 
 
@@ -64,7 +64,7 @@ def _given(asked: Asked) -> tuple[plans.Tags, Answer]:
     found = body.document(read)
     if "tags" not in found:
         raise invalid_input("Invalid tags body")
-    return _checked(checks.tags, found["tags"]), Answer(200, json.dumps({"tags": found["tags"]}))
+    return _checked(parse.tags, found["tags"]), Answer(200, json.dumps({"tags": found["tags"]}))
 
 
 def _list(asked: Asked) -> Answer:

@@ -63,20 +63,20 @@ def application(
         request = Request(environ)
         request_id = f"req-{uuid.uuid4()}"
         headers: dict[str, str] = {}
-        call = Call(request, request_id)
+        call, path = Call(request, request_id), _path(environ)
         try:
             store.fresh()  # writes, too: what they name is looked up, and policy asked about it, before they run
             call.caller = who(environ)
-            answered = routes.answer(context, call, _path(environ))
+            answered = routes.answer(context, call, path)
         except errors.ApiError as error:
-            answered, headers = _error(error)
+            answered, headers = _error(call, path, error)
         except Refusal as refusal:
-            answered, headers = _error(errors.from_refusal(refusal))
+            answered, headers = _error(call, path, errors.from_refusal(refusal))
         except unavailable as lost:
-            answered, headers = _error(errors.unavailable(str(lost), RETRY_AFTER))
+            answered, headers = _error(call, path, errors.unavailable(str(lost), RETRY_AFTER))
         except Exception:
             LOG.exception("%s: a bug in the API", request_id)
-            answered, headers = _error(errors.bug())
+            answered, headers = _error(call, path, errors.bug())
         if call.revision:
             headers[REVISION] = str(call.revision)
         response = _response(answered, headers | {"X-Openstack-Request-Id": request_id})
@@ -91,8 +91,14 @@ def _path(environ: dict[str, Any]) -> str:
     return str(environ.get("PATH_INFO", "")).encode("latin-1").decode("utf-8", "replace")
 
 
-def _error(error: errors.ApiError) -> tuple[Answer, dict[str, str]]:
+def _error(call: Call, path: str, raised: errors.ApiError) -> tuple[Answer, dict[str, str]]:
+    error = routes.error(call, path, raised)
     return Answer(error.status, error.text(), error.content_type), dict(error.headers)
+
+
+def refused(environ: dict[str, Any], raised: errors.ApiError) -> Response:
+    """The answer to a request that did not reach the application, in the form of the API that it asked."""
+    return _response(*_error(Call(Request(environ), ""), _path(environ), raised))
 
 
 def _response(answered: Answer, headers: dict[str, str]) -> Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from controller.core.plan import Refusal
 from rest.errors import ApiError
 from rest.quantum_v1.form import Form
 
@@ -29,11 +28,11 @@ OTHERS = "quantumServiceFault"
 class Fault(ApiError):
     """An error that is sent in a form of v1."""
 
-    def __init__(self, error: ApiError | Refusal, form: Form) -> None:
+    def __init__(self, error: ApiError, form: Form) -> None:
         status, name = error.status, NAMES.get(error.status, OTHERS)
         if form.version == "v1.0":
             status, name = V10.get(error.type, (status, name))
-        super().__init__(status, error.type, error.message, getattr(error, "headers", {}))
+        super().__init__(status, error.type.replace(" ", ""), error.message, error.headers)
         self.content_type = form.content_type
         self._name = name
         self._form = form

@@ -29,10 +29,12 @@ class Form(NamedTuple):
 
 def of(request: Request, version: str, last: str) -> tuple[Form, str]:
     """The form of the answer, and the last part of the path without its suffix: `.json` and `.xml` decide, else what
-    the client accepts; JSON where it has no wish."""
+    the request's own body is in, else what the client accepts, as in Quantum; JSON where it has no wish."""
     for suffix, content_type in ((".json", JSON), (".xml", XML)):
         if last.endswith(suffix):
             return Form(content_type, version), last.removesuffix(suffix)
+    if request.content_type in (JSON, XML):
+        return Form(request.content_type, version), last
     offers = request.accept.acceptable_offers([JSON, XML])
     return Form(offers[0][0] if offers else JSON, version), last
 

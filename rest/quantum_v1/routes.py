@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from controller.core.plan import Refusal
 from rest import errors
 from rest.context import Answer, Call, Context
 from rest.errors import ApiError
-from rest.quantum_v1 import form, networks, ports
+from rest.quantum_v1 import form, networks, openapi, ports
 from rest.quantum_v1.asked import Asked
 from rest.quantum_v1.faults import Fault
 
@@ -36,30 +35,34 @@ PATHS: dict[str, dict[str, Serve]] = {
 """What there is, by path; its parts in capitals are variables.  Of two that fit, the first one counts."""
 
 EXTENSION = {
-    "name": "Port statistics",
-    "alias": "ovs",
-    "namespace": f"{form.NAMESPACE}ext/ovs",
+    "name": "Port Statistics",
+    "alias": "portstats",
+    "namespace": "http://docs.openstack.org/ext/portstats/api/v1.0",
     "description": "What the switch of a port has counted: bytes, packets and errors.",
-    "updated": "2011-11-01T00:00:00-00:00",
+    "updated": "2011-12-20T10:00:00-00:00",
     "links": [],
 }
+"""As Quantum called it; its path has `ovs` in it all the same."""
 
 
 def answer(context: Context, call: Call, parts: list[str]) -> Answer:
-    """The answer for a path, its version first.  Raises Fault, in the form that the client takes, and whatever the
-    store raises."""
+    """The answer for a path, its version first.  Raises ApiError, Refusal and whatever the store raises."""
     said, last = form.of(call.request, parts[0], parts[-1])
-    try:
-        value = _answer(Asked(context, call, said), [*parts[1:-1], last])
-    except (ApiError, Refusal) as error:
-        raise Fault(error, said) from error
+    value = _answer(Asked(context, call, said), [*parts[1:-1], last] if parts[1:] else [])
     if value is None:
         return Answer(204)
     status = VERSIONS[said.version] if call.method == "POST" else 200
     return Answer(status, said.text(value), said.content_type)
 
 
+def fault(call: Call, parts: list[str], error: ApiError) -> Fault:
+    """An error, whoever raised it, in the form that the client of a path takes."""
+    return Fault(error, form.of(call.request, parts[0], parts[-1])[0])
+
+
 def _answer(asked: Asked, parts: list[str]) -> Any:
+    if not parts or parts == ["openapi"]:
+        return _document(asked, parts)
     if parts[:1] == ["extensions"] and len(parts) <= 2:
         return _extensions(asked, parts[1:])
     for path, methods in PATHS.items():
@@ -86,6 +89,17 @@ def _serve(asked: Asked, methods: dict[str, Serve], variables: dict[str, str]) -
     asked = Asked(asked.context, asked.call, asked.form, variables.pop("tenant"))
     asked.require_tenant()
     return serve(asked, **variables)
+
+
+def _document(asked: Asked, parts: list[str]) -> Any:
+    """What there is of the version, which is for everybody, or all that can be asked of it."""
+    if asked.call.method != "GET":
+        raise errors.not_allowed(("GET",))
+    version = asked.form.version
+    if parts:
+        return openapi.document(version, VERSIONS[version])
+    link = {"rel": "self", "href": f"{asked.call.request.host_url}/{version}/"}
+    return {"version": {"id": version, "status": "DEPRECATED", "links": [link]}}
 
 
 def _extensions(asked: Asked, alias: list[str]) -> Any:

@@ -12,7 +12,11 @@ from xml.parsers import expat
 
 from rest.received import DEEPEST
 
-OBJECT = ("id", "name", "state", "op-status", "code", "rel", "href", "alias", "namespace", "updated")
+COUNTERS = tuple(f"{way}_{what}" for way in ("rx", "tx") for what in ("bytes", "packets", "errors"))
+OBJECT = (
+    *("id", "name", "state", "status", "op-status", "code", "rel", "href", "alias", "namespace", "updated"),
+    *COUNTERS,
+)
 """Keys of an object that are XML attributes, where their values are text or numbers."""
 ITEMS = {"networks": "network", "ports": "port", "extensions": "extension", "links": "link"}
 """What an item of a list is called."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from controller import cli
+from controller.cli_quantum import ARGUMENTS
 from tests.ovs.controller import Controller, free_port, run_patchbay
 
 UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -32,12 +33,17 @@ def options(controller: Controller, monkeypatch: pytest.MonkeyPatch) -> list[str
 
 
 @pytest.fixture
-def say(options: list[str], capsys: pytest.CaptureFixture[str]) -> Say:
+def type_it(options: list[str], capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Type a command; its exit code, and what it printed on standard output and standard error."""
+    return lambda *words: (cli.run(["quantum", *options, *words]), *capsys.readouterr())
+
+
+@pytest.fixture
+def say(type_it: Callable[..., tuple[int, str, str]]) -> Say:
     """Type a command that works; what it prints."""
 
     def say(*words: str) -> str:
-        code = cli.run(["quantum", *options, *words])
-        out, err = capsys.readouterr()
+        code, out, err = type_it(*words)
         assert (code, err) == (0, "")
         return out
 
@@ -45,12 +51,11 @@ def say(options: list[str], capsys: pytest.CaptureFixture[str]) -> Say:
 
 
 @pytest.fixture
-def refused(options: list[str], capsys: pytest.CaptureFixture[str]) -> Say:
+def refused(type_it: Callable[..., tuple[int, str, str]]) -> Say:
     """Type a command that does not; what it tells."""
 
     def refused(*words: str) -> str:
-        code = cli.run(["quantum", *options, *words])
-        out, err = capsys.readouterr()
+        code, out, err = type_it(*words)
         assert (code, out) == (1, "")
         return err
 
@@ -160,7 +165,6 @@ def test_options_stand_anywhere_and_the_log_is_where_one_says(controller: Contro
 @pytest.mark.parametrize(
     "words",
     [
-        [],
         ["dance"],
         ["create_net", "t1"],
         ["create_net", "t1", "a", "b"],
@@ -175,6 +179,13 @@ def test_what_is_no_command(words: list[str], capsys: pytest.CaptureFixture[str]
         cli.run(["quantum", *words])
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith("usage: patchbay")
+
+
+def test_without_a_command_all_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """As the plugin's README says of `python bin/cli`."""
+    assert cli.run(["quantum"]) == 1
+    shown = capsys.readouterr().out
+    assert all(f"\n    {name} " in shown for name in ARGUMENTS)
 
 
 def test_a_token_goes_along(

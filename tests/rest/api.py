@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
-from webob import Request
+from webob import Request, Response
 
 from controller.core.app import App
 from controller.core.plans import once
@@ -51,13 +51,17 @@ class Api:
         self.store.execute(partial(once.run, apps), who="patchbay")
         self.application = application(self.store, settings, inspector, apps=apps, unavailable=Unavailable, **more)
 
-    def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Response:
+        """The answer as it is, whatever it is in."""
         request = Request.blank(path, method=method)
         if body is not None:
             request.body = body if isinstance(body, bytes) else json.dumps(body).encode()
         for name, value in headers.items():
             request.headers[name.replace("_", "-")] = value
-        response = request.get_response(self.application)
+        return request.get_response(self.application)
+
+    def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
+        response = self.ask(method, path, body, **headers)
         assert response.headers["X-Openstack-Request-Id"].startswith("req-")
         if not response.body:
             return Reply(response.status_int, None, response.headers)

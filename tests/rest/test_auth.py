@@ -228,8 +228,12 @@ def test_the_middleware_refuses_or_can_not_ask():
 
 
 def test_what_everybody_may_see():
-    assert all(map(is_public, ("/", "/v2.0", "/v2.0/", "/healthcheck")))
-    assert not any(map(is_public, ("/v2.0/networks", "/v2.0/extensions", "/patchbay/v1/hosts", "/v2.0//", "//")))
+    assert all(map(is_public, ("/", "/v1.0", "/v1.1/", "/v2.0", "/v2.0/", "/healthcheck")))
+    assert not any(
+        map(
+            is_public, ("/v2.0/networks", "/v1.0/extensions", "/v2.0/extensions", "/patchbay/v1/hosts", "/v2.0//", "//")
+        )
+    )
 
 
 def test_public_paths_are_anybodys(builtin):

@@ -18,6 +18,7 @@ from controller.core.resources import declare
 from controller.core.row import REQUIRED
 from rest.policy import Policy
 from tests.rest.api import SETTINGS, Api
+from tests.rest.drawing import a_tenth_as_many
 
 
 @pytest.fixture(scope="module")
@@ -125,13 +126,7 @@ def test_no_drawn_request_is_a_server_error(operation, mode):
         key=st.none() | st.none() | st.sampled_from(NONSENSE),
         who=st.sampled_from(WHOS),
     )
-    @hypothesis.settings(
-        max_examples=hypothesis.settings.default.max_examples // 10,
-        deadline=None,
-        database=None,
-        derandomize=True,
-        suppress_health_check=list(hypothesis.HealthCheck),
-    )
+    @a_tenth_as_many
     def answered(case, key, who):
         keys = (OPEN if who is None else POLICED).keys()
         for name in case.path_parameters or ():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from apps.allowed_address_pairs import AddressPairs
 from apps.dhcp_options import DhcpOptions
 from apps.port_security import NetworkSecurity, PortSecurity
+from apps.security_groups.rows import Superseded
 from controller.core.app import load
 from tests.rest.api import Api
 
@@ -299,3 +302,45 @@ def test_the_aliases(api):
         "allowed-address-pairs",
         "extra_dhcp_opt",
     } <= aliases
+
+
+# -- the order of a change --------------------------------------------------------------------------------------------
+
+
+def test_a_change_that_takes_away_and_adds_notes_how_the_port_stood(api, make, update):
+    """Clients don't see it.  There are no switches here that would end it."""
+    group = lambda: api("POST", "/v2.0/security-groups", {"security_group": {}}).body["security_group"]["id"]  # noqa: E731
+    one, other = group(), group()
+    port = make(security_groups=[one])
+    prefixes = tuple(f"{fixed['ip_address']}/32" for fixed in port["fixed_ips"])
+    noted = lambda: api.store.net.get(Superseded, port["id"])  # noqa: E731
+    assert noted() is None
+    update(port, security_groups=[one, other])
+    assert noted() is None
+    shown = update(port, security_groups=[other]).body["port"]
+    assert noted() is None, "it had both"
+    assert shown == {**port, **{name: shown[name] for name in ("security_groups", "revision_number", "updated_at")}}
+    update(port, security_groups=[one])
+    first = noted()
+    assert first == Superseded(port["id"], True, (other,), prefixes, first.turn)
+    update(port, security_groups=[one, other])
+    assert noted() is None
+    update(port, security_groups=[other])
+    update(port, security_groups=[one])
+    assert noted() == replace(first, turn=noted().turn) != first, "it is another one"
+    update(port, security_groups=[one, other])
+    update(port, security_groups=[], port_security_enabled=False)
+    assert noted() is None, "without an address it is nobody's member"
+
+
+def test_other_addresses_in_a_group_are_such_a_change_and_the_note_goes_with_the_port(api, network, make, update):
+    api.make("subnet", network_id=network, cidr="10.0.0.0/24", ip_version=4)
+    port = make(fixed_ips=[{"ip_address": "10.0.0.10"}])
+    update(port, fixed_ips=[{"ip_address": "10.0.0.11"}])
+    assert api.store.net.get(Superseded, port["id"]).prefixes == ("10.0.0.10/32",)
+    update(port, fixed_ips=[{"ip_address": "10.0.0.10"}])
+    assert api.store.net.get(Superseded, port["id"]) is None
+    update(port, security_groups=[], port_security_enabled=False)
+    assert api.store.net.get(Superseded, port["id"]).security_groups == tuple(port["security_groups"])
+    api("DELETE", f"/v2.0/ports/{port['id']}")
+    assert api.store.net.get(Superseded, port["id"]) is None

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 import pytest
-from webob import Request
 
 from controller.core.app import load
 from controller.core.caller import Caller
@@ -16,9 +14,11 @@ from controller.core.counters import Counters
 from controller.core.inspect import Inspector
 from controller.core.model import Attachment, Host
 from controller.core.plans import wiring
-from rest.auth import Unauthorized
+from controller.io.store import Store, Unavailable
+from rest.auth import IdentityUnavailable, Unauthorized
 from rest.policy import Policy
-from tests.rest.api import Api
+from rest.quantum_v1.form import JSON, XML
+from tests.rest.api import SETTINGS, Api
 from tests.world.world import World
 
 APPS = load()
@@ -45,12 +45,7 @@ class Quantum:
         return self.raw(method, f"/{self.version}/tenants/{self.tenant}/{path}", body, **headers)
 
     def raw(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
-        request = Request.blank(path, method=method)
-        if body is not None:
-            request.body = body if isinstance(body, bytes) else json.dumps(body).encode()
-        for name, value in headers.items():
-            request.headers[name.replace("_", "-")] = value
-        response = request.get_response(self.api.application)
+        response = self.api.ask(method, path, body, **headers)
         found: Any = None
         if response.body:
             found = response.json if response.content_type == "application/json" else response.text
@@ -430,7 +425,6 @@ def test_bodies_that_can_not_be_read(filtered, body):
 def test_paths_and_methods_that_are_not_there(quantum):
     for path in ("", "subnets", f"networks/{NOBODY}/nothing", f"networks/{NOBODY}/ports/{NOBODY}/nothing"):
         assert quantum.fault(quantum.ask("GET", path))[0] == 404
-    assert quantum.fault(quantum.raw("GET", f"/{quantum.version}"))[0] == 404
     reply = quantum.ask("DELETE", "networks")
     assert quantum.fault(reply)[0] == 405
     assert reply.headers["Allow"] == "GET, POST"
@@ -442,6 +436,14 @@ def test_a_body_has_an_end(api):
     assert quantum.fault(quantum.ask("POST", "networks", {"network": {"name": "x" * 100}}))[0] == 413
 
 
+@pytest.mark.parametrize("end", ["", "/"])
+def test_a_version_tells_of_itself(quantum, end):
+    link = {"rel": "self", "href": f"http://localhost/{quantum.version}/"}
+    told = {"version": {"id": quantum.version, "status": "DEPRECATED", "links": [link]}}
+    assert quantum.raw("GET", f"/{quantum.version}{end}").body == told
+    assert quantum.fault(quantum.raw("POST", f"/{quantum.version}{end}"))[0] == 405
+
+
 # -- extensions and statistics ----------------------------------------------------------------------------------------
 
 
@@ -449,8 +451,8 @@ def test_extensions(quantum):
     reply = quantum.raw("GET", f"/{quantum.version}/extensions")
     (extension,) = reply.body["extensions"]
     assert set(extension) == {"name", "alias", "namespace", "description", "updated", "links"}
-    assert extension["alias"] == "ovs"
-    assert quantum.raw("GET", f"/{quantum.version}/extensions/ovs").body == {"extension": extension}
+    assert extension["alias"] == "portstats"
+    assert quantum.raw("GET", f"/{quantum.version}/extensions/portstats").body == {"extension": extension}
     assert quantum.fault(quantum.raw("GET", f"/{quantum.version}/extensions/nvp"))[0] == 404
     assert quantum.fault(quantum.raw("POST", f"/{quantum.version}/extensions", {}))[0] == 405
 
@@ -479,8 +481,8 @@ class Counting:
         self.asked.append((dpid, number))
         return self.counts
 
-    def ask(self, port: str) -> Reply:
-        return self.quantum.raw("GET", f"{self.path}/{port}/stats")
+    def ask(self, port: str, suffix: str = "") -> Reply:
+        return self.quantum.raw("GET", f"{self.path}/{port}/stats{suffix}")
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -551,7 +553,7 @@ def test_everything_in_xml(quantum):
     assert quantum.ask("DELETE", f"{path}/attachment.xml").status == 204
     assert read(f"{path}/attachment") == ("attachment", {}, None)
     (extension,) = tree(quantum.raw("GET", f"/{quantum.version}/extensions.xml"), quantum.version)[2]
-    assert (extension[0], extension[1]["alias"]) == ("extension", "ovs")
+    assert (extension[0], extension[1]["alias"]) == ("extension", "portstats")
 
 
 def test_faults_in_xml(quantum):
@@ -583,7 +585,9 @@ def test_faults_in_xml(quantum):
 def test_xml_that_is_not_read(filtered, body):
     quantum, ids = filtered
     reply = quantum.ask("POST", "networks", body, Content_Type="application/xml")
-    assert quantum.fault(reply)[0] == 400
+    assert reply.status == 400
+    fault = {"v1.0": "malformedRequest", "v1.1": "QuantumError"}[quantum.version]
+    assert tree(reply, quantum.version)[0] == fault
     assert quantum.ids("networks") == [ids["one"], ids["two"]]
 
 
@@ -591,6 +595,21 @@ def test_what_xml_can_not_hold_is_replaced(quantum):
     network = quantum.network("bell \x07")
     assert tree(quantum.ask("GET", f"networks/{network}.xml"), quantum.version)[1]["name"] == "bell \ufffd"
     assert quantum.get(f"networks/{network}")["name"] == "bell \x07"
+
+
+def test_who_sends_xml_is_answered_in_it(quantum):
+    """Quantum looked at the body's type before it looked at Accept."""
+    reply = quantum.ask("POST", "networks", b'<network name="x"/>', Content_Type="application/xml")
+    assert (reply.status, tree(reply, quantum.version)[0]) == (quantum.made, "network")
+    body = {"network": {"name": "y"}}
+    reply = quantum.ask("POST", "networks", body, Content_Type="application/json", Accept="application/xml")
+    assert (reply.status, list(reply.body)) == (quantum.made, ["network"])
+
+
+def test_statistics_in_xml():
+    counting = Counting("v1.1", Counters(100, 2, 0, 300, 4, 1))
+    name, attributes, parts = tree(counting.ask(f"{counting.plugged.id}", ".xml"), "v1.1")
+    assert (name, attributes["rx_bytes"], attributes["tx_errors"], parts) == ("stats", "100", "1", None)
 
 
 def test_json_is_what_is_not_said(quantum):
@@ -616,6 +635,73 @@ def _who(environ: dict[str, Any]) -> Caller:
 @pytest.fixture(params=VERSIONS)
 def guarded(request) -> Quantum:
     return Quantum(Api(apps=APPS, authenticate=_who, policy=Policy()), request.param)
+
+
+FORMS = (JSON, XML)
+
+
+def told(reply: Reply, version: str) -> tuple[str, set[str]]:
+    """What a fault is called, and which parts it has, in JSON or XML."""
+    if reply.content_type == "application/json":
+        ((name, parts),) = reply.body.items()
+        return name, set(parts)
+    name, attributes, parts = tree(reply, version)
+    return name, {*attributes, *(part for part, _, _ in parts)}
+
+
+def expected(version: str, name: str) -> tuple[str, set[str]]:
+    """A fault of v1.0 is called by its name."""
+    if version == "v1.0":
+        return name, {"code", "message", "detail"}
+    return "QuantumError", {"type", "message", "detail"}
+
+
+@pytest.mark.parametrize("accept", FORMS)
+def test_who_is_not_known_is_told_in_the_versions_form(guarded, accept):
+    reply = guarded.ask("GET", "networks", Accept=accept)
+    assert (reply.status, reply.content_type) == (401, accept)
+    assert told(reply, guarded.version) == expected(guarded.version, "unauthorized")
+    reply = guarded.ask("GET", "networks", Accept=accept, Who="member/t2")
+    assert (reply.status, reply.content_type) == (403, accept)
+    assert told(reply, guarded.version) == expected(guarded.version, "forbidden")
+
+
+def _lost(environ: dict[str, Any]) -> Caller:
+    raise IdentityUnavailable({"Retry-After": "5"})
+
+
+@pytest.mark.parametrize("accept", FORMS)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_can_not_be_answered_now_is_told_in_the_versions_form(version, accept):
+    quantum = Quantum(Api(apps=APPS, authenticate=_lost), version)
+    reply = quantum.ask("GET", "networks", Accept=accept)
+    assert (reply.status, reply.content_type, reply.headers["Retry-After"]) == (503, accept, "5")
+    assert told(reply, version) == expected(version, "serviceUnavailable")
+    if accept == JSON and version == "v1.1":
+        assert reply.body["QuantumError"]["type"] == "ServiceUnavailable"
+
+
+class Failing(Store):
+    """A store with an error of its own in it."""
+
+    def fresh(self) -> None:
+        raise self.error  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("accept", FORMS)
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    ("error", "status", "name"),
+    [(Unavailable("gone"), 503, "serviceUnavailable"), (ZeroDivisionError(), 500, "quantumServiceFault")],
+)
+def test_a_lost_database_and_a_bug_are_told_in_the_versions_form(version, accept, error, status, name):
+    store = Failing("sqlite://", SETTINGS)
+    quantum = Quantum(Api(apps=APPS, store=store), version)
+    store.error = error
+    reply = quantum.ask("GET", "networks", Accept=accept)
+    assert (reply.status, reply.content_type) == (status, accept)
+    assert told(reply, version) == expected(version, name)
+    assert "ZeroDivision" not in str(reply.body)
 
 
 def test_policy_holds(guarded):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from apps.rbac import app
-from controller.config import SECTIONS
+from controller.config_options import SECTIONS
 from controller.core.app import load
 from controller.core.model import Quota
 from controller.core.plans import quotas
