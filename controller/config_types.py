@@ -48,6 +48,11 @@ def number(lowest: int, highest: int, unit: str) -> Callable[[str], int]:
     return read
 
 
+def mtu(value: str) -> int:
+    """Bytes; 0 where nothing is said."""
+    return 0 if value.strip() == "0" else number(68, 65535, "bytes")(value)
+
+
 def limit(value: str) -> int:
     """How many there may be; -1 is no limit."""
     if value.strip() == "-1":

@@ -6,27 +6,38 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from apps.address_groups import AddressGroup
 from apps.address_scopes import AddressScope
-from apps.security_groups.rows import Membership, SecurityGroup, SecurityGroupRule
+from apps.security_groups.rows import (
+    PARENT,
+    DefaultSecurityGroupRule,
+    Membership,
+    SecurityGroup,
+    SecurityGroupRule,
+    meaning,
+)
+from apps.security_groups.templates import FIRST
 from apps.subnet_pools import PoolPart, SubnetPool
 from controller.core.model import Attachment, Network, Port, RbacPolicy, Segment, Subnet
 from controller.core.plan import Draft
 from controller.core.plans import allocate
 from controller.core.row import SIDES, key_of
-from controller.takeover.gathered import Clash
+from controller.takeover.gathered import Clash, Gone
 
 OWNERS = {side: owner for owner, sides in SIDES.items() for side in sides}
 KEYED = {Network: "network key", Port: "port key"}
 """Classes whose rows get a number of ours, and the sequence that it is from."""
 DEFAULT_GROUP = "default"
+FROM_THE_START = frozenset(template.id for template in FIRST)
 
 
 @dataclass
 class Taken:
-    """Rows made and rows there already, by class; and what clashes."""
+    """Rows made, rows there already and rows removed, by class; and what clashes."""
 
     made: dict[type, int] = field(default_factory=dict)
     there: dict[type, int] = field(default_factory=dict)
+    gone: dict[type, int] = field(default_factory=dict)
     clashes: list[Clash] = field(default_factory=list)
 
 
@@ -37,6 +48,9 @@ def take(draft: Draft, rows: Iterable[Any]) -> Taken:
     """
     taken = Taken()
     for row in rows:
+        if isinstance(row, Gone):
+            _remove(draft, row, taken)
+            continue
         kind = type(row)
         if draft.get(kind, key_of(row)) is not None or _is_of_known_network(draft, row):
             taken.there[kind] = taken.there.get(kind, 0) + 1
@@ -45,9 +59,24 @@ def take(draft: Draft, rows: Iterable[Any]) -> Taken:
         if rules:
             taken.clashes.extend(Clash(about(row), rule) for rule in rules)
             continue
+        _replace(draft, row)
         draft.put(_completed(draft, row))
         taken.made[kind] = taken.made.get(kind, 0) + 1
     return taken
+
+
+def _remove(draft: Draft, gone: Gone, taken: Taken) -> None:
+    known = draft.get(gone.kind, gone.key)
+    if known is not None:
+        draft.remove(known)
+        taken.gone[gone.kind] = taken.gone.get(gone.kind, 0) + 1
+
+
+def _replace(draft: Draft, row: Any) -> None:
+    """A template that is here from the start gives way to the one that says the same there."""
+    if isinstance(row, DefaultSecurityGroupRule):
+        for known in draft.find(DefaultSecurityGroupRule, "meaning", meaning(row)):
+            draft.remove(known)
 
 
 def about(row: Any) -> str:
@@ -100,6 +129,10 @@ def _broken(draft: Draft, row: Any) -> Iterator[str]:
         case SecurityGroup() if row.name == DEFAULT_GROUP:
             for other in draft.find(SecurityGroup, "default", row.project_id):
                 yield f"project {row.project_id} has a default security group already, {other.id}"
+        case DefaultSecurityGroupRule():
+            for known in draft.find(DefaultSecurityGroupRule, "meaning", meaning(row)):
+                if known.id not in FROM_THE_START:
+                    yield f"default security group rule {known.id} says the same already"
         case _:
             pass
 
@@ -114,8 +147,9 @@ def _references(row: Any) -> Iterator[tuple[type, str]]:
             yield Network, row.network_id
         case SecurityGroupRule():
             yield SecurityGroup, row.security_group_id
-            if row.remote_group_id:
-                yield SecurityGroup, row.remote_group_id
+            yield from _remotes(row)
+        case DefaultSecurityGroupRule():
+            yield from _remotes(row)
         case Membership():
             yield from ((SecurityGroup, group) for group in row.security_groups)
         case Attachment():
@@ -132,6 +166,13 @@ def _references(row: Any) -> Iterator[tuple[type, str]]:
         yield Segment, row.segment_id
     if isinstance(row, Port):
         yield from ((Subnet, ip.subnet_id) for ip in row.fixed_ips)
+
+
+def _remotes(rule: SecurityGroupRule | DefaultSecurityGroupRule) -> Iterator[tuple[type, str]]:
+    if rule.remote_group_id and rule.remote_group_id != PARENT:
+        yield SecurityGroup, rule.remote_group_id
+    if rule.remote_address_group_id:
+        yield AddressGroup, rule.remote_address_group_id
 
 
 def _segment(draft: Draft, row: Segment) -> Iterator[str]:

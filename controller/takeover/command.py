@@ -11,7 +11,8 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from controller.config import Config, ConfigError, load
+from controller import config_neutron
+from controller.config import Config, ConfigError, load, parse, taken
 from controller.core import app
 from controller.core.plan import Draft, Refusal
 from controller.core.plans import once
@@ -39,11 +40,11 @@ def take_over(options: argparse.Namespace) -> int:
     """Print what would be taken over, and take it over with `--apply`.  Returns 0 when that is, or was, done; 1 when
     something clashes, or the database is lost; 2 when the configuration or a database can't be used."""
     try:
-        config = load(options.config, {"database": options.database})
-        for note in config.notes:
-            print(note)
+        config, url = _configuration(options)
+        if not url:
+            return 0
         apps = app.load()
-        source = Source(options.source or config.database)
+        source = Source(url)
         try:
             found = gathered(source, config, options.physical_network)
         finally:
@@ -56,12 +57,32 @@ def take_over(options: argparse.Namespace) -> int:
         print(f"{source.name}: {source.kind}")
         if options.apply:
             store.execute(partial(once.run, apps), who=_who())
-        return _carry_out(store, found, options.apply)
+        return _carry_out(store, found, apps, options.apply)
     except (Clashes, Refusal, Unavailable) as error:
         print(f"patchbay: {error}", file=sys.stderr)
         return 1
     finally:
         store.close()
+
+
+def _configuration(options: argparse.Namespace) -> tuple[Config, str]:
+    """Ours, and the URL of the database to import from ("" where only files are to be read), with what there is to say
+    about files of others.  Raises ConfigError."""
+    overrides = {"database": options.database}
+    if not options.neutron_config:
+        config = load(options.config, overrides)
+        print(*config.notes, sep="\n", end="\n" if config.notes else "")
+        return config, options.source or config.database
+    files = {path: parse(path) for path in options.neutron_config}
+    try:
+        found = config_neutron.read(files)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    config = taken(None, found, overrides)
+    print(*config.notes, "", "In patchbay.ini this is:", "", config_neutron.ini(found), "", sep="\n")
+    if options.config:
+        config = load(options.config, overrides)
+    return config, options.source or config_neutron.source(files)
 
 
 def gathered(source: Source, config: Config, physical_network: str = "") -> Gathered:
@@ -101,8 +122,8 @@ def _who() -> str:
     return f"patchbay import ({getpass.getuser()})"
 
 
-def _carry_out(store: Store, found: Gathered, apply: bool) -> int:
-    foreseen = _rehearse(store, found)
+def _carry_out(store: Store, found: Gathered, apps: tuple[app.App, ...], apply: bool) -> int:
+    foreseen = _rehearse(store, found, apps)
     clashes = [*found.clashes, *foreseen.clashes]
     _print(foreseen, found, clashes)
     if clashes:
@@ -118,10 +139,12 @@ def _carry_out(store: Store, found: Gathered, apply: bool) -> int:
     return 0
 
 
-def _rehearse(store: Store, found: Gathered) -> Taken:
+def _rehearse(store: Store, found: Gathered, apps: tuple[app.App, ...]) -> Taken:
     """What writing all of it would do."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return take(Draft(store.net, store.settings, now, lambda: str(uuid4())), found.rows)
+    draft = Draft(store.net, store.settings, now, lambda: str(uuid4()))
+    once.run(apps, draft)
+    return take(draft, found.rows)
 
 
 def _write(store: Store, rows: list[Any]) -> Iterator[int]:
@@ -141,6 +164,8 @@ def _print(taken: Taken, found: Gathered, clashes: list[Clash]) -> None:
     kinds = [kind for kind in KINDS.values() if kind in taken.made or kind in taken.there]
     lines = [[kind.__name__, taken.made.get(kind, 0), taken.there.get(kind, 0)] for kind in kinds]
     print(table(["ROWS", "NEW", "THERE ALREADY"], lines))
+    for kind, count in taken.gone.items():
+        print(f"removed, for they were removed there: {count} {kind.__name__} that are here from the start")
     for what, count in sorted(found.left_out.items()):
         print(f"left out, for there is no place for it yet: {count} {what}")
     for note in found.notes:

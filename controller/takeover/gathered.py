@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 from controller.core.plan import Refusal
-from controller.core.plans.checks import Invalid
+from controller.core.plans.parse import Invalid
 
 NAMESPACE = UUID("5d4c8d60-3a07-5fd3-8f0b-6b9c1f0f6a51")
 """Of the ids of what had none in the source: an import that is run again gives the same ones."""
@@ -19,6 +19,13 @@ class Clash(NamedTuple):
 
     about: str
     rule: str
+
+
+class Gone(NamedTuple):
+    """Among rows: one of ours that is here from the start, and was removed there."""
+
+    kind: type
+    key: str
 
 
 @dataclass

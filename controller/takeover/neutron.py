@@ -15,7 +15,7 @@ from apps.port_bindings import PortBinding
 from apps.port_extras import DataPlane
 from apps.subnet_pools import PoolPart
 from controller.core.model import IMMEDIATE, NETWORK_TYPES, FixedIp, Network, Pool, Port, Route, Segment, Subnet
-from controller.core.plans import checks
+from controller.core.plans import parse
 from controller.core.plans.networks import largest_mtu
 from controller.core.settings import Settings
 from controller.takeover.gathered import Gathered, made_id
@@ -169,20 +169,20 @@ class Networks:
     def _subnet(
         self, row: Row, pools: list[Row], servers: list[Row], routes: list[Row], service_types: list[Row]
     ) -> Subnet:
-        ranges = [Pool(checks.address(pool["first_ip"]), checks.address(pool["last_ip"])) for pool in pools]
+        ranges = [Pool(parse.address(pool["first_ip"]), parse.address(pool["last_ip"])) for pool in pools]
         ordered = sorted(servers, key=lambda server: (server.get("order") or 0, server["address"]))
         return Subnet(
             **self._standard.of(row),
             network_id=row["network_id"],
             ip_version=row["ip_version"],
-            cidr=checks.cidr(row["cidr"]),
-            gateway_ip=checks.gateway(row["gateway_ip"] or None),
+            cidr=parse.cidr(row["cidr"]),
+            gateway_ip=parse.gateway(row["gateway_ip"] or None),
             allocation_pools=tuple(sorted(ranges)),
-            dns_nameservers=tuple(checks.address(server["address"]) for server in ordered),
+            dns_nameservers=tuple(parse.address(server["address"]) for server in ordered),
             host_routes=tuple(sorted(Route(route["destination"], route["nexthop"]) for route in routes)),
             enable_dhcp=bool(row["enable_dhcp"]),
-            ipv6_ra_mode=checks.ipv6_mode(row.get("ipv6_ra_mode")),
-            ipv6_address_mode=checks.ipv6_mode(row.get("ipv6_address_mode")),
+            ipv6_ra_mode=parse.ipv6_mode(row.get("ipv6_ra_mode")),
+            ipv6_address_mode=parse.ipv6_mode(row.get("ipv6_address_mode")),
             service_types=tuple(sorted(one["service_type"] for one in service_types)),
             segment_id=row.get("segment_id"),
             tags=self._standard.tags(row),
@@ -215,11 +215,11 @@ class Networks:
             self._found.notes.append(f"{told}, so delete them when the agents are gone")
 
     def _port(self, row: Row, addresses: list[Row], bindings: list[Row]) -> Port:
-        held = [FixedIp(one["subnet_id"], checks.address(one["ip_address"])) for one in addresses]
+        held = [FixedIp(one["subnet_id"], parse.address(one["ip_address"])) for one in addresses]
         binding = next((one for one in bindings if one.get("status", ACTIVE) == ACTIVE), {})
         bound = _binding(binding, "host_id") if binding else {}
         bound.pop("port_id", None)
-        mac = checks.mac(row["mac_address"])
+        mac = parse.mac(row["mac_address"])
         return Port(
             **self._standard.of(row),
             **bound,
@@ -246,10 +246,10 @@ def _waiting(row: Row) -> PortBinding:
 
 def _binding(row: Row, host: str) -> dict[str, Any]:
     """Fields of a binding; the one of its host is named `host`.  Grizzly knew the host alone."""
-    profile = checks.profile(json.loads(row.get("profile") or "{}"))
+    profile = parse.profile(json.loads(row.get("profile") or "{}"))
     return {
         "port_id": row["port_id"],
         host: row["host"] or "",
-        "vnic_type": checks.vnic_type(row.get("vnic_type") or "normal"),
+        "vnic_type": parse.vnic_type(row.get("vnic_type") or "normal"),
         "profile": profile,
     }

@@ -10,13 +10,20 @@ from apps.address_scopes import AddressScope
 from apps.allowed_address_pairs import AddressPair, AddressPairs
 from apps.port_security import NetworkSecurity, PortSecurity
 from apps.security_groups import checks as group_checks
-from apps.security_groups.rows import Membership, SecurityGroup, SecurityGroupRule
+from apps.security_groups import templates
+from apps.security_groups.rows import (
+    DefaultSecurityGroupRule,
+    Membership,
+    SecurityGroup,
+    SecurityGroupRule,
+    meaning,
+)
 from apps.subnet_pools import SubnetPool
 from controller.core.model import Quota, RbacPolicy
-from controller.core.plans import checks
+from controller.core.plans import checks, parse
 from controller.core.plans.sharing import EVERYONE, EXTERNAL, SHARED
 from controller.core.segment_ranges import NetworkSegmentRange
-from controller.takeover.gathered import Gathered, made_id
+from controller.takeover.gathered import Gathered, Gone, made_id
 from controller.takeover.neutron import Standard
 from controller.takeover.source import Row, Source
 
@@ -30,6 +37,7 @@ SHARINGS = (
 """Table, and the object type of its policies."""
 SHARED_COLUMNS = (("networks", "network"), ("address_scopes", "address_scope"), ("subnetpools", "subnetpool"))
 """Tables with a column `shared`, which said what policies say since."""
+TEMPLATES = "securitygroupdefaultrules"
 QUOTAS = ("network", "subnet", "port", "security_group", "security_group_rule", "rbac_policy", "subnetpool")
 
 
@@ -62,7 +70,7 @@ class Policies:
         return make(
             **self._standard.of(row),
             **lengths,
-            prefixes=tuple(sorted(checks.cidr(one["cidr"]) for one in prefixes)),
+            prefixes=tuple(sorted(parse.cidr(one["cidr"]) for one in prefixes)),
             ip_version=row["ip_version"],
             default_quota=row.get("default_quota"),
             is_default=bool(row.get("is_default")),
@@ -74,6 +82,7 @@ class Policies:
 
     def rest(self) -> None:
         self._security_groups()
+        self._templates()
         self._protection()
         self._sharing()
         self._quotas()
@@ -91,18 +100,32 @@ class Policies:
     def _rule(self, row: Row) -> SecurityGroupRule:
         given: dict[str, Any] = self._standard.of(row)
         given.pop("name")
-        return SecurityGroupRule(
+        return SecurityGroupRule(**given, **_allowance(row), security_group_id=row["security_group_id"])
+
+    def _templates(self) -> None:
+        """What new groups begin with is as it was there, also where some of it was removed."""
+        made: list[DefaultSecurityGroupRule] = []
+        for row in self._source.rows(TEMPLATES):
+            self._found.add(f"default security group rule {row['id']}", partial(self._template, row, made))
+        said = {meaning(template) for template in made}
+        if self._source.has(TEMPLATES):
+            gone = (first for first in templates.FIRST if meaning(first) not in said)
+            self._found.rows.extend(Gone(DefaultSecurityGroupRule, first.id) for first in gone)
+
+    def _template(self, row: Row, made: list[DefaultSecurityGroupRule]) -> DefaultSecurityGroupRule:
+        given = _allowance(row)
+        group_checks.settle(given)
+        standard = self._standard.of(row)
+        template = DefaultSecurityGroupRule(
             **given,
-            security_group_id=row["security_group_id"],
-            direction=row["direction"],
-            ethertype=checks.check(group_checks.ETHERTYPE, "ethertype", row["ethertype"] or "IPv4"),
-            protocol=checks.check(group_checks.PROTOCOL, "protocol", row["protocol"] or None),
-            port_range_min=row["port_range_min"],
-            port_range_max=row["port_range_max"],
-            remote_ip_prefix=checks.check(group_checks.PREFIX, "remote_ip_prefix", row["remote_ip_prefix"] or None),
-            remote_group_id=row.get("remote_group_id") or row.get("source_group_id"),
-            remote_address_group_id=row.get("remote_address_group_id"),
+            id=row["id"],
+            description=standard["description"],
+            revision_number=standard["revision_number"],
+            used_in_default_sg=bool(row["used_in_default_sg"]),
+            used_in_non_default_sg=bool(row["used_in_non_default_sg"]),
         )
+        made.append(template)
+        return template
 
     def _protection(self) -> None:
         """Whether ports are protected is written down for each: where the source protected none, none becomes so."""
@@ -160,9 +183,23 @@ class Policies:
                 self._found.rows.append(made)
 
 
+def _allowance(row: Row) -> dict[str, Any]:
+    """What a rule, or a template of rules, lets through."""
+    return {
+        "direction": row["direction"],
+        "ethertype": checks.check(group_checks.ETHERTYPE, "ethertype", row["ethertype"] or "IPv4"),
+        "protocol": checks.check(group_checks.PROTOCOL, "protocol", row["protocol"] or None),
+        "port_range_min": row["port_range_min"],
+        "port_range_max": row["port_range_max"],
+        "remote_ip_prefix": checks.check(group_checks.PREFIX, "remote_ip_prefix", row["remote_ip_prefix"] or None),
+        "remote_group_id": row.get("remote_group_id") or row.get("source_group_id"),
+        "remote_address_group_id": row.get("remote_address_group_id"),
+    }
+
+
 def _pairs(port_id: str, rows: list[Row]) -> Any:
     make: Any = AddressPairs
-    pairs = [AddressPair(checks.mac(row["mac_address"]) or "", row["ip_address"]) for row in rows]
+    pairs = [AddressPair(parse.mac(row["mac_address"]) or "", row["ip_address"]) for row in rows]
     return make(port_id, tuple(sorted(pairs)))
 
 
@@ -187,7 +224,6 @@ LEFT_OUT = {
     "ml2_distributed_port_bindings": "bindings of distributed router ports",
     "vpnservices": "VPN services",
     "firewall_groups_v2": "firewall groups",
-    "securitygroupdefaultrules": "templates of security group rules (there are Neutron's own here)",
 }
 """Tables whose rows have no place here yet, and what they are called."""
 

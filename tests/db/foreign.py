@@ -19,7 +19,7 @@ NUMBERS = {
 }
 FLAGS = {
     *("admin_state_up", "shared", "enable_dhcp", "allocated", "is_dynamic", "port_security_enabled", "stateful"),
-    *("is_default", "default"),
+    *("is_default", "default", "used_in_default_sg", "used_in_non_default_sg"),
 }
 TIMES = {"created_at", "updated_at"}
 
@@ -56,9 +56,36 @@ PORT, PEER, AGENT = (f"{n}0000000-0000-4000-8000-000000000003" for n in "abc")
 GROUP, RULE, EGRESS = (f"{n}0000000-0000-4000-8000-000000000004" for n in "abc")
 SEGMENT, OTHER_SEGMENT, EXT_SEGMENT = (f"{n}0000000-0000-4000-8000-000000000005" for n in "abc")
 POOL, SCOPE, POLICY, RANGE = (f"{n}0000000-0000-4000-8000-000000000006" for n in "abcd")
+OUT, OUT6, IN, OWN = (f"{n}0000000-0000-4000-8000-000000000007" for n in "abcd")
 BLUE, RED = "b1e5" * 8, "4ed0" * 8
 MAC, PEER_MAC, AGENT_MAC = (f"fa:16:3e:00:00:0{n}" for n in "123")
 """A VLAN network with two subnets and two ports, a VXLAN network with DHCP's port, and an external flat network."""
+
+
+DESCRIPTIONS = {1: "first network", 3: "a port", 6: "a group", 17: "administrators come in"}
+"""By the number that an object has among standard attributes."""
+SSH = {"protocol": "TCP", "port_range_min": 22, "port_range_max": 22}
+ALLOWANCE = {
+    "direction": "ingress",
+    "ethertype": "IPv4",
+    **dict.fromkeys(("protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id")),
+}
+USUAL: dict[str, dict[str, Any]] = {
+    "networks": {"status": "ACTIVE", "admin_state_up": True, "mtu": 1500, "availability_zone_hints": "[]"},
+    "networksegments": {"network_type": "vlan", "physical_network": "physnet1", "segmentation_id": None}
+    | {"is_dynamic": False, "segment_index": 0, "name": None},
+    "subnets": {"project_id": BLUE, "name": "", "network_id": NET, "cidr": "10.0.0.0/24", "gateway_ip": None}
+    | {"ip_version": 4, "enable_dhcp": True, "ipv6_ra_mode": None, "ipv6_address_mode": None}
+    | {"segment_id": None, "subnetpool_id": None},
+    "ports": {"project_id": BLUE, "name": "", "network_id": NET, "status": "ACTIVE", "admin_state_up": True}
+    | {"device_owner": "compute:nova", "ip_allocation": "immediate"},
+    "ml2_port_bindings": {"vif_type": "ovs", "vnic_type": "normal", "profile": "", "vif_details": ""}
+    | {"status": "ACTIVE"},
+    "securitygrouprules": {"project_id": BLUE, "security_group_id": GROUP, **ALLOWANCE},
+    "securitygroupdefaultrules": {**ALLOWANCE, "remote_address_group_id": None, "standard_attr_id": None}
+    | {"used_in_default_sg": False, "used_in_non_default_sg": True},
+}
+"""What rows of Neutron's tables have, where they have nothing else."""
 
 
 def neutron() -> Tables:
@@ -73,7 +100,7 @@ def neutron() -> Tables:
             "updated_at": when,
             "revision_number": n,
         }
-        for n, text in {**dict.fromkeys(range(1, 17), ""), 1: "first network", 3: "a port", 6: "a group"}.items()
+        for n, text in {**dict.fromkeys(range(1, 18), ""), **DESCRIPTIONS}.items()
     ]
     return {
         "standardattributes": attributes,
@@ -85,16 +112,20 @@ def neutron() -> Tables:
             | {"address_scope_id": SCOPE, "standard_attr_id": 16}
         ],
         "subnetpoolprefixes": [{"subnetpool_id": POOL, "cidr": "10.0.0.0/8"}],
-        "networks": [
-            _network(NET, BLUE, "blue", 1, mtu=1500),
-            _network(OTHER_NET, RED, "red", 2, mtu=1450, hints='["nova"]'),
-            _network(EXT_NET, RED, "public", 5, mtu=1500),
-        ],
-        "networksegments": [
-            _segment(SEGMENT, NET, "vlan", "physnet1", 150, 8),
-            _segment(OTHER_SEGMENT, OTHER_NET, "vxlan", None, 77, 9),
-            _segment(EXT_SEGMENT, EXT_NET, "flat", "physnet1", None, 10),
-        ],
+        "networks": _rows(
+            "networks",
+            {"id": NET, "project_id": BLUE, "name": "blue", "standard_attr_id": 1},
+            {"id": OTHER_NET, "project_id": RED, "name": "red", "standard_attr_id": 2}
+            | {"mtu": 1450, "availability_zone_hints": '["nova"]'},
+            {"id": EXT_NET, "project_id": RED, "name": "public", "standard_attr_id": 5},
+        ),
+        "networksegments": _rows(
+            "networksegments",
+            {"id": SEGMENT, "network_id": NET, "segmentation_id": 150, "standard_attr_id": 8},
+            {"id": OTHER_SEGMENT, "network_id": OTHER_NET, "segmentation_id": 77, "standard_attr_id": 9}
+            | {"network_type": "vxlan", "physical_network": None},
+            {"id": EXT_SEGMENT, "network_id": EXT_NET, "network_type": "flat", "standard_attr_id": 10},
+        ),
         "ml2_vlan_allocations": [
             {"physical_network": "physnet1", "vlan_id": 150, "allocated": True},
             {"physical_network": "physnet1", "vlan_id": 151, "allocated": True},
@@ -109,11 +140,13 @@ def neutron() -> Tables:
         "externalnetworks": [{"network_id": EXT_NET, "is_default": False}],
         "networkdnsdomains": [{"network_id": NET, "dns_domain": "blue.example."}],
         "networksecuritybindings": [{"network_id": NET, "port_security_enabled": True}],
-        "subnets": [
-            _subnet(SUBNET, BLUE, NET, "10.0.0.0/24", "10.0.0.1", 4, 11, pool=POOL),
-            _subnet(SUBNET6, BLUE, NET, "fd00::/64", "fd00::1", 6, 12, mode="slaac"),
-            _subnet(OTHER_SUBNET, RED, OTHER_NET, "10.0.0.0/24", None, 4, 13),
-        ],
+        "subnets": _rows(
+            "subnets",
+            {"id": SUBNET, "gateway_ip": "10.0.0.1", "subnetpool_id": POOL, "standard_attr_id": 11},
+            {"id": SUBNET6, "cidr": "fd00::/64", "gateway_ip": "fd00::1", "ip_version": 6, "standard_attr_id": 12}
+            | {"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"},
+            {"id": OTHER_SUBNET, "project_id": RED, "network_id": OTHER_NET, "standard_attr_id": 13},
+        ),
         "ipallocationpools": [
             {"id": "1", "subnet_id": SUBNET, "first_ip": "10.0.0.2", "last_ip": "10.0.0.99"},
             {"id": "2", "subnet_id": OTHER_SUBNET, "first_ip": "10.0.0.1", "last_ip": "10.0.0.254"},
@@ -123,23 +156,26 @@ def neutron() -> Tables:
             {"address": "192.0.2.53", "subnet_id": SUBNET, "order": 0},
         ],
         "subnetroutes": [{"destination": "10.9.0.0/16", "nexthop": "10.0.0.9", "subnet_id": SUBNET}],
-        "ports": [
-            _port(PORT, BLUE, NET, MAC.upper(), 3, device_id="vm1", device_owner="compute:nova"),
-            _port(PEER, BLUE, NET, PEER_MAC, 4, device_id="vm2", device_owner="compute:nova"),
-            _port(AGENT, RED, OTHER_NET, AGENT_MAC, 7, device_id="dhcp", device_owner="network:dhcp"),
-        ],
+        "ports": _rows(
+            "ports",
+            {"id": PORT, "mac_address": MAC.upper(), "device_id": "vm1", "standard_attr_id": 3},
+            {"id": PEER, "mac_address": PEER_MAC, "device_id": "vm2", "standard_attr_id": 4},
+            {"id": AGENT, "mac_address": AGENT_MAC, "device_id": "dhcp", "standard_attr_id": 7}
+            | {"project_id": RED, "network_id": OTHER_NET, "device_owner": "network:dhcp"},
+        ),
         "ipallocations": [
             {"port_id": PORT, "ip_address": "10.0.0.5", "subnet_id": SUBNET, "network_id": NET},
             {"port_id": PORT, "ip_address": "fd00::f816:3eff:fe00:1", "subnet_id": SUBNET6, "network_id": NET},
             {"port_id": PEER, "ip_address": "10.0.0.6", "subnet_id": SUBNET, "network_id": NET},
             {"port_id": AGENT, "ip_address": "10.0.0.1", "subnet_id": OTHER_SUBNET, "network_id": OTHER_NET},
         ],
-        "ml2_port_bindings": [
-            _binding(PORT, "h1", '{"os_vif_delegation": true}'),
-            _binding(PORT, "h9", "", status="INACTIVE"),
-            _binding(PEER, "h2", ""),
-            _binding(AGENT, "net1", ""),
-        ],
+        "ml2_port_bindings": _rows(
+            "ml2_port_bindings",
+            {"port_id": PORT, "host": "h1", "profile": '{"os_vif_delegation": true}'},
+            {"port_id": PORT, "host": "h9", "status": "INACTIVE"},
+            {"port_id": PEER, "host": "h2"},
+            {"port_id": AGENT, "host": "net1"},
+        ),
         "extradhcpopts": [
             {"id": "1", "port_id": PORT, "opt_name": "bootfile-name", "opt_value": "pxelinux.0", "ip_version": 4}
         ],
@@ -147,10 +183,19 @@ def neutron() -> Tables:
         "securitygroups": [
             {"id": GROUP, "project_id": BLUE, "name": "default", "standard_attr_id": 6, "stateful": True}
         ],
-        "securitygrouprules": [
-            _rule(RULE, "ingress", "IPv4", 14, protocol="TCP", ports=(22, 22), prefix="10.0.0.0/8"),
-            _rule(EGRESS, "egress", "IPv6", 15, group=GROUP),
-        ],
+        "securitygrouprules": _rows(
+            "securitygrouprules",
+            {"id": RULE, **SSH, "remote_ip_prefix": "10.0.0.0/8", "standard_attr_id": 14},
+            {"id": EGRESS, "direction": "egress", "ethertype": "IPv6", "standard_attr_id": 15}
+            | {"remote_group_id": GROUP},
+        ),
+        "securitygroupdefaultrules": _rows(
+            "securitygroupdefaultrules",
+            {"id": OUT, "direction": "egress", "used_in_default_sg": True},
+            {"id": OUT6, "direction": "egress", "ethertype": "IPv6", "used_in_default_sg": True},
+            {"id": IN, "remote_group_id": "PARENT", "used_in_default_sg": True, "used_in_non_default_sg": False},
+            {"id": OWN, **SSH, "standard_attr_id": 17},
+        ),
         "securitygroupportbindings": [{"port_id": PORT, "security_group_id": GROUP}],
         "portsecuritybindings": [
             {"port_id": PORT, "port_security_enabled": True},
@@ -167,116 +212,9 @@ def neutron() -> Tables:
     }
 
 
-def _network(id: str, project: str, name: str, attributes: int, mtu: int, hints: str = "[]") -> dict[str, Any]:
-    return {
-        "id": id,
-        "project_id": project,
-        "name": name,
-        "status": "ACTIVE",
-        "admin_state_up": True,
-        "mtu": mtu,
-        "availability_zone_hints": hints,
-        "standard_attr_id": attributes,
-    }
-
-
-def _segment(
-    id: str, network: str, type: str, physnet: str | None, number: int | None, attributes: int
-) -> dict[str, Any]:
-    return {
-        "id": id,
-        "network_id": network,
-        "network_type": type,
-        "physical_network": physnet,
-        "segmentation_id": number,
-        "is_dynamic": False,
-        "segment_index": 0,
-        "name": None,
-        "standard_attr_id": attributes,
-    }
-
-
-def _subnet(
-    id: str,
-    project: str,
-    network: str,
-    cidr: str,
-    gateway: str | None,
-    version: int,
-    attributes: int,
-    mode: Any = None,
-    pool: Any = None,
-) -> dict[str, Any]:
-    return {
-        "id": id,
-        "project_id": project,
-        "name": "",
-        "network_id": network,
-        "cidr": cidr,
-        "gateway_ip": gateway,
-        "ip_version": version,
-        "enable_dhcp": True,
-        "ipv6_ra_mode": mode,
-        "ipv6_address_mode": mode,
-        "segment_id": None,
-        "subnetpool_id": pool,
-        "standard_attr_id": attributes,
-    }
-
-
-def _port(
-    id: str, project: str, network: str, mac: str, attributes: int, device_id: str, device_owner: str
-) -> dict[str, Any]:
-    return {
-        "id": id,
-        "project_id": project,
-        "name": "",
-        "network_id": network,
-        "mac_address": mac,
-        "status": "ACTIVE",
-        "admin_state_up": True,
-        "device_id": device_id,
-        "device_owner": device_owner,
-        "standard_attr_id": attributes,
-        "ip_allocation": "immediate",
-    }
-
-
-def _binding(port: str, host: str, profile: str, status: str = "ACTIVE") -> dict[str, Any]:
-    return {
-        "port_id": port,
-        "host": host,
-        "vif_type": "ovs",
-        "vnic_type": "normal",
-        "profile": profile,
-        "vif_details": "",
-        "status": status,
-    }
-
-
-def _rule(
-    id: str,
-    direction: str,
-    ethertype: str,
-    attributes: int,
-    protocol: Any = None,
-    ports: Any = (None, None),
-    prefix: Any = None,
-    group: Any = None,
-) -> dict[str, Any]:
-    return {
-        "id": id,
-        "project_id": BLUE,
-        "security_group_id": GROUP,
-        "direction": direction,
-        "ethertype": ethertype,
-        "protocol": protocol,
-        "port_range_min": ports[0],
-        "port_range_max": ports[1],
-        "remote_ip_prefix": prefix,
-        "remote_group_id": group,
-        "standard_attr_id": attributes,
-    }
+def _rows(table: str, *rows: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of a table of Neutron's, each with the columns that it has usually."""
+    return [{**USUAL[table], **row} for row in rows]
 
 
 def quantum() -> Tables:

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import create_engine, inspect
 
 from apps.port_bindings import PortBinding
+from apps.security_groups.templates import FIRST
 from controller.cli import run
 from controller.core.app import load
 from controller.core.model import Attachment, Network, Port, Quota, Segment
@@ -19,10 +20,14 @@ from tests.db.foreign import (
     BLUE,
     EXT_NET,
     GROUP,
+    IN,
     MAC,
     NET,
     OTHER_NET,
     OTHER_SUBNET,
+    OUT,
+    OUT6,
+    OWN,
     PEER,
     PEER_MAC,
     POOL,
@@ -75,6 +80,12 @@ class Import:
         return self.api()
 
 
+def require(api, path, expected):
+    """An object has these attributes, whatever it has besides."""
+    shown = api.get(path)
+    assert {name: shown[name] for name in expected} == expected
+
+
 @pytest.fixture
 def importing(tmp_path, capsys):
     return Import(tmp_path, capsys)
@@ -100,7 +111,6 @@ def test_a_dry_run_says_what_would_be_made_and_writes_nothing(importing):
 
 def test_networks_keep_their_ids_and_numbers(importing):
     api = importing.taken()
-    network = api.get(f"/v2.0/networks/{NET}")
     expected = {
         "id": NET,
         "project_id": BLUE,
@@ -120,7 +130,7 @@ def test_networks_keep_their_ids_and_numbers(importing):
         "revision_number": 1,
         "admin_state_up": True,
     }
-    assert {name: network[name] for name in expected} == expected
+    require(api, f"/v2.0/networks/{NET}", expected)
     other, public = api.get(f"/v2.0/networks/{OTHER_NET}"), api.get(f"/v2.0/networks/{EXT_NET}")
     assert (other["provider:network_type"], other["provider:segmentation_id"], other["mtu"]) == ("vxlan", 77, 1450)
     assert (public["provider:network_type"], public["router:external"]) == ("flat", True)
@@ -129,7 +139,6 @@ def test_networks_keep_their_ids_and_numbers(importing):
 
 def test_subnets_keep_their_pools_servers_and_routes(importing):
     api = importing.taken()
-    subnet = api.get(f"/v2.0/subnets/{SUBNET}")
     expected = {
         "cidr": "10.0.0.0/24",
         "gateway_ip": "10.0.0.1",
@@ -139,7 +148,7 @@ def test_subnets_keep_their_pools_servers_and_routes(importing):
         "dns_nameservers": ["192.0.2.53", "9.9.9.9"],
         "host_routes": [{"destination": "10.9.0.0/16", "nexthop": "10.0.0.9"}],
     }
-    assert {name: subnet[name] for name in expected} == expected
+    require(api, f"/v2.0/subnets/{SUBNET}", expected)
     assert api.get(f"/v2.0/subnets/{SUBNET6}")["ipv6_address_mode"] == "slaac"
     assert api.get(f"/v2.0/subnets/{OTHER_SUBNET}")["gateway_ip"] is None
     assert api.get(f"/v2.0/subnetpools/{POOL}")["prefixes"] == ["10.0.0.0/8"]
@@ -147,7 +156,6 @@ def test_subnets_keep_their_pools_servers_and_routes(importing):
 
 def test_ports_keep_their_macs_addresses_and_bindings(importing):
     api = importing.taken()
-    port = api.get(f"/v2.0/ports/{PORT}")
     expected = {
         "network_id": NET,
         "mac_address": MAC,
@@ -167,7 +175,7 @@ def test_ports_keep_their_macs_addresses_and_bindings(importing):
         "allowed_address_pairs": [{"mac_address": MAC, "ip_address": "10.0.0.77"}],
         "extra_dhcp_opts": [{"opt_name": "bootfile-name", "opt_value": "pxelinux.0", "ip_version": 4}],
     }
-    assert {name: port[name] for name in expected} == expected
+    require(api, f"/v2.0/ports/{PORT}", expected)
     peer, agent = api.get(f"/v2.0/ports/{PEER}"), api.get(f"/v2.0/ports/{AGENT}")
     assert (peer["security_groups"], peer["port_security_enabled"]) == ([], True)
     assert (agent["port_security_enabled"], agent["device_owner"]) == (False, "network:dhcp")
@@ -184,6 +192,64 @@ def test_security_groups_and_sharing_are_taken_over(importing):
     policies = api.get("/v2.0/rbac-policies")
     assert {(policy["object_id"], policy["target_tenant"]) for policy in policies} == {(NET, RED), (EXT_NET, "*")}
     assert api.store.net.get(Quota, (BLUE, "network")).limit == 7
+
+
+TEMPLATES = "/v2.0/default-security-group-rules"
+
+
+def test_what_new_security_groups_begin_with_is_as_it_was(importing):
+    """The templates keep their ids; the one that was removed there is none here either."""
+    importing.build()
+    _, out = importing()
+    assert "DefaultSecurityGroupRule 4 0" in " ".join(out.split())
+    told = "removed, for they were removed there: 1 DefaultSecurityGroupRule that are here from the start"
+    assert told in out.splitlines()
+    api = importing.taken()
+    assert {template["id"] for template in api.get(TEMPLATES)} == {OUT, OUT6, IN, OWN}
+    own = {"protocol": "tcp", "port_range_max": 22, "remote_group_id": None, "description": "administrators come in"}
+    require(api, f"{TEMPLATES}/{OWN}", {**own, "used_in_default_sg": False, "used_in_non_default_sg": True})
+    reply = api("POST", "/v2.0/security-groups", {"security_group": {"name": "web", "project_id": RED}})
+    rules = {
+        (rule["direction"], rule["ethertype"], rule["protocol"])
+        for rule in reply.body["security_group"]["security_group_rules"]
+    }
+    assert rules == {("egress", "IPv4", None), ("egress", "IPv6", None), ("ingress", "IPv4", "tcp")}
+    (default,) = api.get(f"/v2.0/security-groups?project_id={RED}&name=default")
+    inside = [rule for rule in default["security_group_rules"] if rule["direction"] == "ingress"]
+    assert [(rule["ethertype"], rule["remote_group_id"]) for rule in inside] == [("IPv4", default["id"])]
+
+
+def test_templates_of_before_there_were_any_are_those_from_the_start(importing):
+    api = importing.taken(securitygroupdefaultrules=[])
+    assert {template["id"] for template in api.get(TEMPLATES)} == {first.id for first in FIRST}
+
+
+def test_a_template_that_an_operator_made_here_is_a_clash(importing):
+    api = importing.api()
+    body = {"direction": "ingress", "protocol": "tcp", "port_range_min": 22, "port_range_max": 22}
+    mine = api("POST", TEMPLATES, {"default_security_group_rule": body}).body["default_security_group_rule"]["id"]
+    api.store.close()
+    importing.build()
+    code, out = importing("--apply")
+    assert code == 1
+    assert clashes(out) == [f"DefaultSecurityGroupRule {OWN}: default security group rule {mine} says the same already"]
+    assert {template["id"] for template in importing.api().get(TEMPLATES)} == {mine, *(first.id for first in FIRST)}
+
+
+def test_templates_refer_to_what_is_there(importing):
+    templates = foreign.neutron()["securitygroupdefaultrules"]
+    templates[1] |= {"remote_group_id": NET, "remote_address_group_id": None}
+    templates[3] |= {"protocol": None}
+    importing.build(securitygroupdefaultrules=templates)
+    code, out = importing()
+    assert code == 1
+    assert (
+        f"DefaultSecurityGroupRule {OUT6}: it refers to SecurityGroup {NET}, which is neither there nor taken over"
+        in clashes(out)
+    )
+    assert any(
+        clash.startswith(f"default security group rule {OWN}: ") and "protocol" in clash for clash in clashes(out)
+    )
 
 
 def test_what_is_made_next_takes_nothing_that_is_taken(importing):
@@ -274,6 +340,44 @@ def test_flows_follow_from_what_was_taken_over(importing):
     assert world.places(delivery) == [PEER]
     on_the_wire = {hop.packet["vlan_vid"] & 0xFFF for hop in delivery.hops if hop.depth == 2}
     assert on_the_wire == {150}
+
+
+NEUTRON_INI = """
+[DEFAULT]
+core_plugin = ml2
+[database]
+connection = {url}
+[ml2]
+tenant_network_types = vlan
+[ml2_type_vlan]
+network_vlan_ranges = physnet9:1:9
+"""
+
+
+def test_neutrons_own_files_say_where_its_database_is_and_what_patchbays_would_be(importing, tmp_path):
+    importing.build()
+    file = tmp_path / "neutron.conf"
+    file.write_text(NEUTRON_INI.format(url=importing.source))
+    arguments = ["import", "--neutron-config", str(file), "--database", importing.own, "--apply"]
+    assert run(arguments) == 0
+    out = importing.capsys.readouterr().out
+    assert "[ovs]\ntenant_network_type = vlan\nnetwork_vlan_ranges = physnet9:1:9\n" in out
+    assert "physical network physnet1 is not in [ovs] network_vlan_ranges" in out, "they count"
+    assert importing.api().get(f"/v2.0/networks/{NET}")["provider:segmentation_id"] == 150
+    assert run([*arguments, "--config", str(importing.config)]) == 0
+    assert "is not in [ovs] network_vlan_ranges" not in importing.capsys.readouterr().out, "ours counts, if it is there"
+
+
+def test_neutrons_files_alone_are_only_told(importing, tmp_path):
+    file = tmp_path / "ml2_conf.ini"
+    file.write_text("[ml2]\ntenant_network_types = vlan\n")
+    assert run(["import", "--neutron-config", str(file), "--apply"]) == 0
+    told = f"{file}: [ml2] tenant_network_types: taken as [ovs] tenant_network_type = vlan\n\nIn patchbay.ini this is:"
+    assert importing.capsys.readouterr().out.startswith(told)
+    assert run(["import", "--neutron-config", f"{file}x"]) == 2
+    file.write_text("[ml2]\nmechanism_drivers = ovn\n")
+    assert run(["import", "--neutron-config", str(file)]) == 2
+    assert "mechanism_drivers: ovn has no openvswitch" in importing.capsys.readouterr().err
 
 
 # ---------------------------------------------------------------------------------------------------------------------

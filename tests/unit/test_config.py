@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.config import HOST_OPTIONS, OVERRIDES, SECTIONS, Config, ConfigError, load, sample
+from controller.config import Config, ConfigError, load
 from controller.config_nova import NovaSettings
+from controller.config_options import HOST_OPTIONS, OVERRIDES, SECTIONS, sample
 from controller.config_tls import Tls
 from controller.config_types import (
     Address,
@@ -90,6 +91,7 @@ flat_networks = physnet1,physnet2
 tunnel_id_ranges = 1:1000,2000:16777215
 tenant_network_type = vlan,VXLAN
 overlay_ip_version = 6
+path_mtu = 8000
 bridge_mappings = physnet1:br-eth1, physnet2:br-test:eth2
 mode = proactive
 idle_timeout = 10
@@ -118,6 +120,7 @@ bridge_mappings = physnet1:br-ex
             tunnel_id_ranges=((1, 1000), (2000, 16777215)),
             global_physnet_mtu=9000,
             overlay_ip_version=6,
+            path_mtu=8000,
             base_mac="fa:16:3e:4f:00:00",
             dns_domain="cloud.example.",
             dhcp_lease_duration=-1,
@@ -210,6 +213,7 @@ BAD = [
     ),
     ("[DEFAULT]\nlog_level = LOUD", "[DEFAULT] log_level: 'LOUD' is not one of DEBUG, INFO, WARNING, ERROR"),
     ("[ovs]\noverlay_ip_version = 5", "[ovs] overlay_ip_version: '5' is not one of 4, 6"),
+    ("[ovs]\npath_mtu = 67", "[ovs] path_mtu: '67' is not a number of bytes from 68 to 65535"),
     ("[DEFAULT]\nglobal_physnet_mtu = 67", "global_physnet_mtu: '67' is not a number of bytes from 68"),
     ("[database]\nconnection =", "[database] connection: it can't be empty"),
     ("[api]\ntls_key = /k.pem", "[api] tls_certificate: it must be set when tls_key is"),
@@ -228,7 +232,8 @@ BAD = [
     ("[host:a]\nname = x", "[host:a] name: unknown option; there are dpids, local_ip, bridge_mappings"),
     ("[host:]\n", "[host:]: unknown section; there are [DEFAULT], [database],"),
     ("[ovs]\nbridge_mapping = p:b", "[ovs] bridge_mapping: unknown option; there are integration_bridge,"),
-    ("[ml2]\n", "[ml2]: unknown section; there are [DEFAULT], [database], [api]"),
+    ("[ml3]\n", "[ml3]: unknown section; there are [DEFAULT], [database], [api]"),
+    ("[ml2]\n", "it is a file of Neutron's; patchbay import --neutron-config"),
     ("[ovs\n", "line 1: Invalid section (must end with ]): '[ovs'"),
     ("mode = reactive\n", "line 1: Section must be started before assignment"),
     ("[ovs]\nmode\n", "line 2: No ':' or '=' found in assignment: 'mode'"),
