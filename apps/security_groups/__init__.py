@@ -9,6 +9,7 @@ group named `default`, which its ports are in unless they say otherwise.
 - templates.py   the rules that new groups begin with
 - groups.py      groups as clients see them, and the default group
 - members.py     the ports that are in groups
+- superseded.py  how a port stood, while it changes groups
 - refusals.py    what is refused, in Neutron's words
 - derived.py     which groups, rules' remotes and members matter on which switch
 - matches.py     what a rule lets through, as matches

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from apps.security_groups import refusals
-from controller.core.plans import checks
+from controller.core.plans import checks, parse
 from controller.core.row import Check
 
 PROTOCOLS = {
@@ -111,9 +111,9 @@ def normalized(prefix: str | None) -> str | None:
 _NUMBER_OR_TEXT = {"type": ["string", "integer", "null"]}
 PROTOCOL = Check(_protocol, _NUMBER_OR_TEXT, str.lower)
 ETHERTYPE = Check(_ethertype, {"type": "string", "enum": list(ETHERTYPES)})
-PORT = Check(_port, {**_NUMBER_OR_TEXT, "minimum": 0, "maximum": ALL_PORTS[1]}, checks.integer)
+PORT = Check(_port, {**_NUMBER_OR_TEXT, "minimum": 0, "maximum": ALL_PORTS[1]}, parse.integer)
 PREFIX = Check(_prefix, {"type": ["string", "null"], "examples": ["10.0.0.0/8", "2001:db8::/32"]})
-KEY = Check(lambda value: None if value is None else checks.string(value), {"type": ["string", "null"]})
+KEY = Check(lambda value: None if value is None else parse.string(value), {"type": ["string", "null"]})
 """The id of a row, which is looked up: what no row has is not found, whatever its form."""
 DIRECTION = checks.one_of("ingress", "egress")
 

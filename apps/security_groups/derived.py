@@ -7,24 +7,22 @@ costs one flow on each switch where a rule lets it in, or out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from ipaddress import ip_network
+from collections.abc import Collection, Iterator
 
 from apps.address_groups import AddressGroup
 from apps.allowed_address_pairs import AddressPairs
 from apps.port_security import PortSecurity
 from apps.security_groups.matches import way_of
-from apps.security_groups.rows import Membership, SecurityGroup, SecurityGroupRule, app
-from controller.core.model import ArrivingPort, LocalPort, Port
+from apps.security_groups.rows import Membership, SecurityGroup, SecurityGroupRule, Superseded, app
+from apps.security_groups.superseded import Standing, before, protection, standing
+from controller.core.derived import ArrivingPort, LocalPort
+from controller.core.model import Port
 from controller.core.net import Change, Net
 from controller.core.placement.layer import Keys, both
 from controller.core.row import changes_flows, index, row
 from controller.core.settings import Settings
 
 VIFS: tuple[type[LocalPort | ArrivingPort], ...] = (LocalPort, ArrivingPort)
-WIDEST = {4: 8, 6: 32}
-"""The shortest prefixes of address pairs that count as addresses of a member.  A pair of 0.0.0.0/0 says that a port
-forwards for anybody; taken for a member's, it would let the whole world into the group."""
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -33,15 +31,23 @@ forwards for anybody; taken for a member's, it would let the whole world into th
 
 @row(
     key=("port_id", "dpid"),
-    indexes=[index("group", each=lambda port: ((port.dpid, group) for group in port.groups))],
+    indexes=[index("group", each=lambda port: ((port.dpid, group) for group in port.all_groups))],
 )
 class ProtectedPort:
-    """A port that is protected, plugged in or arriving there, and the groups that say what may pass."""
+    """A port that is protected, plugged in or arriving there, and the groups that say what may pass.
+
+    While it changes groups, a packet has to pass by those that it was in `before`, too (None: by no others).
+    """
 
     port_id: str
     dpid: int
     ofport: int
     groups: tuple[str, ...] = ()
+    before: tuple[str, ...] | None = None
+
+    @property
+    def all_groups(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.groups, *(self.before or ()))))
 
 
 @row(key=("dpid", "group_id"), indexes=[index("group_id")])
@@ -63,21 +69,33 @@ def _protected_ports(net: Net, settings: Settings, change: Change) -> Keys:
 def _protected_port(net: Net, settings: Settings, key: tuple[str, int]) -> ProtectedPort | None:
     port_id, dpid = key
     here = (local for kind in VIFS if (local := net.get(kind, port_id)) is not None and local.dpid == dpid)
-    local, member = next(here, None), net.get(Membership, port_id)
-    if local is None or not PortSecurity.enabled(net, port_id):
+    local, was = next(here, None), before(net, port_id)
+    protected, groups = protection(net, port_id)
+    if local is None or not (protected or (was is not None and was.protected)):
         return None
-    return ProtectedPort(port_id, dpid, local.ofport, member.security_groups if member is not None else ())
+    return ProtectedPort(port_id, dpid, local.ofport, *_groups_of(protected, groups, was))
+
+
+def _groups_of(
+    protected: bool, groups: tuple[str, ...], was: Standing | None
+) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    """The groups by which a packet has to pass, and those by which it has to pass as well."""
+    if was is None or not was.protected:
+        return groups, None
+    if not protected or set(was.groups) <= set(groups):
+        return was.groups, None
+    return groups, None if set(groups) <= set(was.groups) else was.groups
 
 
 def _groups(net: Net, settings: Settings, change: Change) -> Keys:
-    return ((port.dpid, group) for port in both(change) for group in port.groups)
+    return ((port.dpid, group) for port in both(change) for group in port.all_groups)
 
 
 def _group(net: Net, settings: Settings, key: tuple[int, str]) -> GroupOnSwitch | None:
     return GroupOnSwitch(*key) if net.has(ProtectedPort, "group", key) else None
 
 
-app.derive(ProtectedPort, (*VIFS, PortSecurity, Membership), _protected_ports, _protected_port)
+app.derive(ProtectedPort, (*VIFS, PortSecurity, Membership, Superseded), _protected_ports, _protected_port)
 app.derive(GroupOnSwitch, (ProtectedPort,), _groups, _group)
 
 
@@ -194,14 +212,12 @@ def _port_ids(net: Net, settings: Settings, change: Change) -> Keys:
 
 
 def _member(net: Net, settings: Settings, port_id: str) -> Member | None:
-    port, membership = net.get(Port, port_id), net.get(Membership, port_id)
-    if port is None or membership is None or not membership.security_groups:
-        return None
-    prefixes = dict.fromkeys(str(ip_network(fixed.ip_address)) for fixed in port.fixed_ips)
-    for _, block in AddressPairs.blocks(net, port_id):
-        if block.prefixlen >= WIDEST[block.version]:
-            prefixes[str(block)] = None
-    return Member(port_id, membership.security_groups, tuple(prefixes)) if prefixes else None
+    now, was = standing(net, port_id), before(net, port_id)
+    groups, prefixes = now.groups, now.prefixes
+    if was is not None:
+        groups = tuple(group for group in groups if group in was.groups)
+        prefixes = tuple(prefix for prefix in prefixes if prefix in was.prefixes)
+    return Member(port_id, groups, prefixes) if groups and prefixes else None
 
 
 def _prefixes(net: Net, settings: Settings, change: Change) -> Keys:
@@ -237,17 +253,17 @@ def _prefixes_of(net: Net, remote_id: str) -> Iterator[str]:
 
 def _prefix(net: Net, settings: Settings, key: tuple[int, int, str]) -> PrefixOnSwitch | None:
     dpid, way, prefix = key
-    remotes = tuple(sorted(_remotes_with(net, dpid, way, prefix)))
-    return PrefixOnSwitch(dpid, way, prefix, remotes) if remotes else None
+    remotes = _remotes_with(net, dpid, way, prefix)
+    return PrefixOnSwitch(dpid, way, prefix, tuple(sorted(remotes))) if remotes else None
 
 
-def _remotes_with(net: Net, dpid: int, way: int, prefix: str) -> set[str]:
+def _remotes_with(net: Net, dpid: int, way: int, prefix: str) -> Collection[str]:
     """The remotes of a switch that have an address: those of the switch, or those with the address, are looked
     through, whichever are less.  Many networks may have the same addresses."""
     here = net.count_of(RemoteOnSwitch, "dpid+way", (dpid, way))
-    if here <= net.count_of(Member, "prefix", prefix) + net.count_of(AddressGroup, "address", prefix):
-        remotes = (on.remote_id for on in net.find(RemoteOnSwitch, "dpid+way", (dpid, way)))
-        return {remote_id for remote_id in remotes if _has(net, remote_id, prefix)}
+    if here <= 1 or here <= net.count_of(Member, "prefix", prefix) + net.count_of(AddressGroup, "address", prefix):
+        remotes = [on.remote_id for on in net.find(RemoteOnSwitch, "dpid+way", (dpid, way))]
+        return [remote_id for remote_id in remotes if _has(net, remote_id, prefix)]
     having = {group for member in net.find(Member, "prefix", prefix) for group in member.groups}
     having.update(group.id for group in net.find(AddressGroup, "address", prefix))
     return {remote_id for remote_id in having if net.get(RemoteOnSwitch, (dpid, way, remote_id)) is not None}
@@ -260,5 +276,5 @@ def _has(net: Net, remote_id: str, prefix: str) -> bool:
     return net.has(Member, "pair", (remote_id, prefix))
 
 
-app.derive(Member, (Port, Membership, AddressPairs), _port_ids, _member)
+app.derive(Member, (Port, Membership, AddressPairs, Superseded), _port_ids, _member)
 app.derive(PrefixOnSwitch, (Member, AddressGroup, RemoteOnSwitch), _prefixes, _prefix)

@@ -9,6 +9,7 @@ groups know no connections (see matches).
     ..._track            ask the connection tracker, in the port's zone
     ..._rules            which rules are the packet's, by what the tracker said
     groups               the port's groups, one after the other
+    groups_too           those of a port that changes groups, which a packet has to pass by, too
     rules                does a rule of the group let it pass
     ..._verdict          keep a new connection; drop what no rule lets pass
 
@@ -20,7 +21,7 @@ conjunction: its addresses (clause 1, which all rules about it share), and the r
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from apps.address_groups import AddressGroup
 from apps.security_groups.derived import GroupOnSwitch, PrefixOnSwitch, ProtectedPort, RemoteOnSwitch, remote_of
@@ -36,18 +37,22 @@ from apps.security_groups.matches import (
 )
 from apps.security_groups.rows import SecurityGroup, SecurityGroupRule, app
 from controller.core import flow as f
+from controller.core.derived import Switch
 from controller.core.flow import Conjunction, Flow
-from controller.core.model import INT, Port, Switch
+from controller.core.model import INT, Port
 from controller.core.pipeline import (
+    DROP,
     EGRESS_ACL,
     GROUP,
     INGRESS_ACL,
+    NEXT,
     OUT,
     SRC,
     TRACK,
     VERDICT,
     WAY,
     ZONE,
+    Field,
     Table,
     goto,
     load,
@@ -68,79 +73,69 @@ PLAIN, JOINT, MET = 100, 90, 80
 ADDRESSES, HEADS = 1, 2
 """The clauses of a conjunction."""
 
-_HEADERS = ("eth_type", "ip_proto", "icmpv6_type", "udp_src", "udp_dst")
-_CHECKED = ("groups",)
 
-EGRESS_TABLE = app.table(
-    "egress",
-    stage=TRACK,
-    slot=0,
-    reads=(SRC, *_HEADERS),
-    writes=(ZONE, WAY, VERDICT),
-    leads=("egress_track",),
-    miss="NEXT",
-    meaning="is the sender protected; what needs no rule",
-)
-EGRESS_TRACK = app.table(
-    "egress_track",
-    stage=TRACK,
-    slot=1,
-    reads=(WAY, "eth_type"),
-    leads=("egress_rules", *_CHECKED),
-    meaning="what does the connection tracker know of it, in the sender's zone",
-)
-EGRESS_RULES = app.table(
-    "egress_rules",
-    stage=TRACK,
-    slot=2,
-    reads=("ct_state",),
-    writes=(WAY,),
-    leads=_CHECKED,
-    meaning="the sender's egress rules, or for an answer its ingress rules",
-)
-EGRESS_VERDICT = app.table(
-    "egress_verdict",
-    stage=EGRESS_ACL,
-    slot=0,
-    reads=(VERDICT, "ct_state", "eth_type"),
-    writes=(VERDICT,),
-    miss="NEXT",
-    meaning="may the sender send it; a new connection is kept",
-)
-INGRESS_TABLE = app.table(
-    "ingress",
-    stage=INGRESS_ACL,
-    slot=0,
-    reads=(OUT, *_HEADERS),
-    writes=(ZONE, WAY, VERDICT),
-    leads=("ingress_track",),
-    miss="NEXT",
-    meaning="is the receiver protected; what needs no rule",
-)
-INGRESS_TRACK = app.table(
-    "ingress_track",
-    stage=INGRESS_ACL,
-    slot=1,
-    reads=(WAY, "eth_type"),
-    leads=("ingress_rules", "ingress_verdict", *_CHECKED),
-    meaning="what does the connection tracker know of it, in the receiver's zone",
-)
-INGRESS_RULES = app.table(
-    "ingress_rules",
-    stage=INGRESS_ACL,
-    slot=2,
-    reads=("ct_state",),
-    writes=(WAY,),
-    leads=("ingress_verdict", *_CHECKED),
-    meaning="the receiver's ingress rules, or for an answer its egress rules",
-)
-INGRESS_VERDICT = app.table(
-    "ingress_verdict",
-    stage=INGRESS_ACL,
-    slot=3,
-    reads=(VERDICT, "ct_state", "eth_type"),
-    writes=(VERDICT,),
-    meaning="may the receiver get it; a new connection is kept",
+class Checkpoint(NamedTuple):
+    """The tables that a packet goes through in one direction."""
+
+    entry: Table
+    track: Table
+    rules: Table
+    verdict: Table
+
+
+def _checkpoint(
+    name: str, other: str, *, port: Field, who: str, does: str, entry: int, verdict: tuple[int, int]
+) -> Checkpoint:
+    """Declare the tables that check a packet in the direction `name`; `other` is the other direction.
+
+    The register `port` has the port that is checked: it is the `who` that `does` it.  All tables are in the stage
+    `entry`, but the last, which is in the stage and slot `verdict`.
+    """
+    leads = (f"{name}_verdict", "groups")
+    stage, slot = verdict
+    return Checkpoint(
+        app.table(
+            name,
+            stage=entry,
+            slot=0,
+            reads=(port, "eth_type", "ip_proto", "icmpv6_type", "udp_src", "udp_dst"),
+            writes=(ZONE, WAY, VERDICT),
+            leads=(f"{name}_track",),
+            miss=NEXT,
+            meaning=f"is the {who} protected; what needs no rule",
+        ),
+        app.table(
+            f"{name}_track",
+            stage=entry,
+            slot=1,
+            reads=(WAY, "eth_type"),
+            leads=(f"{name}_rules", *leads),
+            meaning=f"what does the connection tracker know of it, in the {who}'s zone",
+        ),
+        app.table(
+            f"{name}_rules",
+            stage=entry,
+            slot=2,
+            reads=("ct_state",),
+            writes=(WAY,),
+            leads=leads,
+            meaning=f"the {who}'s {name} rules, or for an answer its {other} rules",
+        ),
+        app.table(
+            f"{name}_verdict",
+            stage=stage,
+            slot=slot,
+            reads=(VERDICT, "ct_state", "eth_type"),
+            writes=(VERDICT,),
+            miss=DROP if slot else NEXT,  # all packets come through a stage's first table, checked or not
+            meaning=f"may the {who} {does} it; a new connection is kept",
+        ),
+    )
+
+
+SENT = _checkpoint("egress", "ingress", port=SRC, who="sender", does="send", entry=TRACK, verdict=(EGRESS_ACL, 0))
+RECEIVED = _checkpoint(
+    "ingress", "egress", port=OUT, who="receiver", does="get", entry=INGRESS_ACL, verdict=(INGRESS_ACL, 3)
 )
 GROUPS = app.table(
     "groups",
@@ -148,8 +143,17 @@ GROUPS = app.table(
     slot=4,
     reads=(ZONE,),
     writes=(GROUP,),
-    leads=("rules",),
+    leads=("rules", "groups_too"),
     meaning="the groups of the port that is checked, one after the other",
+)
+GROUPS_TOO = app.table(
+    "groups_too",
+    stage=INGRESS_ACL,
+    slot=6,
+    reads=(ZONE, VERDICT),
+    writes=(GROUP, VERDICT),
+    leads=("rules",),
+    meaning="the port changes groups: does what passes by its old ones pass by its new ones, too",
 )
 RULES = app.table(
     "rules",
@@ -176,13 +180,12 @@ def steps(net: Any, switch: Switch) -> Iterable[Flow]:
     if switch.role != INT:
         return
     for innocent in _sent_without_rules():
-        yield EGRESS_TABLE.flow(100, innocent, onward(EGRESS_TABLE))
+        yield SENT.entry.flow(100, innocent, onward(SENT.entry))
     for innocent in _received_without_rules():
-        yield INGRESS_TABLE.flow(100, innocent, onward(INGRESS_TABLE))
-    yield from _tracked(EGRESS_TRACK, EGRESS_RULES, EGRESS_VERDICT, EGRESS)
-    yield from _tracked(INGRESS_TRACK, INGRESS_RULES, INGRESS_VERDICT, INGRESS)
-    for verdict in (EGRESS_VERDICT, INGRESS_VERDICT):
-        yield from _verdict(verdict)
+        yield RECEIVED.entry.flow(100, innocent, onward(RECEIVED.entry))
+    for tables, direction in ((SENT, EGRESS), (RECEIVED, INGRESS)):
+        yield from _tracked(tables, direction)
+        yield from _verdict(tables.verdict)
 
 
 def _sent_without_rules() -> Iterator[dict[Any, Any]]:
@@ -202,15 +205,16 @@ def _received_without_rules() -> Iterator[dict[Any, Any]]:
     yield {"eth_type": IPV6, "ip_proto": UDP, "udp_src": 547, "udp_dst": 546}
 
 
-def _tracked(track: Table, rules: Table, verdict: Table, direction: int) -> Iterator[Flow]:
+def _tracked(tables: Checkpoint, direction: int) -> Iterator[Flow]:
     """A packet goes through the tracker, then by its connection's rules; one of a stateless port straight there."""
-    check = [resubmit("groups"), goto(verdict.name)]
-    yield track.flow(60, {WAY: direction | UNTRACKED}, check)
+    check = [resubmit("groups"), goto(tables.verdict.name)]
+    yield tables.track.flow(60, {WAY: direction | UNTRACKED}, check)
+    track = f.Ct(zone=_IN_ZONE, table=tables.rules.id)
     for eth_type in (IPV4, IPV6):
-        yield track.flow(50, {WAY: direction, "eth_type": eth_type}, [f.Ct(zone=_IN_ZONE, table=rules.id)])
+        yield tables.track.flow(50, {WAY: direction, "eth_type": eth_type}, [track])
     state = f.TRK | f.INV | f.RPL
-    yield rules.flow(50, {"ct_state": (f.TRK, state)}, [load(WAY, direction), check])
-    yield rules.flow(50, {"ct_state": (f.TRK | f.RPL, state)}, [load(WAY, direction ^ INGRESS), check])
+    yield tables.rules.flow(50, {"ct_state": (f.TRK, state)}, [load(WAY, direction), check])
+    yield tables.rules.flow(50, {"ct_state": (f.TRK | f.RPL, state)}, [load(WAY, direction ^ INGRESS), check])
 
 
 def _verdict(verdict: Table) -> Iterator[Flow]:
@@ -237,14 +241,33 @@ def protect(net: Any, protected: ProtectedPort) -> Iterable[Flow]:
     port = net.get(Port, protected.port_id)
     if port is None:
         return
-    groups = [group for key in protected.groups if (group := net.get(SecurityGroup, key)) is not None]
+    groups = _present(net, protected.groups)
     untracked = 0 if any(group.stateful for group in groups) else UNTRACKED
     take = [load(ZONE, protected.ofport), load(VERDICT, ASKED)]
-    yield EGRESS_TABLE.flow(50, {SRC: port.key}, [take, load(WAY, EGRESS | untracked), goto("egress_track")])
-    yield INGRESS_TABLE.flow(50, {OUT: protected.ofport}, [take, load(WAY, INGRESS | untracked), goto("ingress_track")])
-    visits = [step for group in groups for step in (load(GROUP, group.key), resubmit("rules"))]
-    if visits:
-        yield GROUPS.flow(100, {ZONE: protected.ofport}, visits)
+    ends = ((SENT, EGRESS, {SRC: port.key}), (RECEIVED, INGRESS, {OUT: protected.ofport}))
+    for tables, direction, end in ends:
+        yield tables.entry.flow(50, end, [take, load(WAY, direction | untracked), goto(tables.track.name)])
+    if protected.before is not None:
+        yield from _by_both(protected.ofport, _present(net, protected.before), groups)
+    elif groups:
+        yield GROUPS.flow(100, {ZONE: protected.ofport}, _visits(groups))
+
+
+def _present(net: Any, keys: Iterable[str]) -> list[SecurityGroup]:
+    return [group for key in keys if (group := net.get(SecurityGroup, key)) is not None]
+
+
+def _visits(groups: Iterable[SecurityGroup]) -> list[Any]:
+    return [step for group in groups for step in (load(GROUP, group.key), resubmit("rules"))]
+
+
+def _by_both(zone: int, old: list[SecurityGroup], new: list[SecurityGroup]) -> Iterable[Flow]:
+    """What passes by the old groups is asked for anew by the new ones.
+
+    When connections are tracked by the one and not by the other, none has passed by both: nothing passes."""
+    if {group.stateful for group in old} == {group.stateful for group in new}:
+        yield GROUPS.flow(100, {ZONE: zone}, [_visits(old), resubmit("groups_too")])
+        yield GROUPS_TOO.flow(100, {ZONE: zone, VERDICT: ALLOWED}, [load(VERDICT, ASKED), _visits(new)])
 
 
 @app.flows(GroupOnSwitch, shared="group_id")

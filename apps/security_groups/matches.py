@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from ipaddress import ip_network
 from typing import Any
 
 from apps.security_groups.checks import ICMP, ICMPV6, number_of
 from controller.core import flow as f
+from controller.core.address import ip, version
 
 EGRESS, INGRESS = 0, 1
 UNTRACKED = 2
@@ -86,15 +86,22 @@ def masked(low: int, high: int) -> tuple[tuple[int, int], ...]:
 
 @lru_cache(maxsize=1 << 12)
 def block(prefix: str, way: int) -> tuple[tuple[str, int | tuple[int, int]], ...]:
-    """What matches that the other side is in a block of addresses (host bits are let be), with its eth_type."""
-    network = ip_network(prefix, strict=False)
-    end = "src" if way & INGRESS else "dst"
-    ip = "nw" if network.version == 4 else "ipv6"
-    name = f"ipv{network.version}_{end}" if way & UNTRACKED else f"ct_{ip}_{end}"
-    address, mask = int(network.network_address), int(network.netmask)
-    kind: tuple[tuple[str, int | tuple[int, int]], ...] = (("eth_type", IPV4 if network.version == 4 else IPV6),)
+    """What matches that the other side is in a block of addresses (host bits are let be), with its eth_type.
+
+    `prefix` is "address/length", or an address by itself.
+    """
+    text, _, length = prefix.partition("/")
+    family = version(text)
+    bits = 32 if family == 4 else 128
+    size = int(length) if length else bits
+    kind: tuple[tuple[str, int | tuple[int, int]], ...] = (("eth_type", IPV4 if family == 4 else IPV6),)
     if not way & UNTRACKED:
         kind = (*kind, ("ct_state", VALID))
-    if not network.prefixlen:
+    if not size:
         return kind
-    return (*kind, (name, address if network.prefixlen == network.max_prefixlen else (address, mask)))
+    end = "src" if way & INGRESS else "dst"
+    name = f"ipv{family}_{end}" if way & UNTRACKED else f"ct_{'nw' if family == 4 else 'ipv6'}_{end}"
+    if size == bits:
+        return (*kind, (name, ip(text)))
+    mask = (1 << bits) - (1 << bits - size)
+    return (*kind, (name, (ip(text) & mask, mask)))

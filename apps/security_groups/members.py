@@ -8,6 +8,7 @@ from apps.port_security import PortSecurity
 from apps.security_groups import refusals
 from apps.security_groups.groups import default_group
 from apps.security_groups.rows import Membership, SecurityGroup, app
+from apps.security_groups.superseded import supersede
 from controller.core.model import Port
 from controller.core.plan import Draft
 from controller.core.plans import sharing
@@ -60,6 +61,13 @@ def settle(draft: Draft, old: Port | None, new: Port | None, values: dict[str, A
         put_side(draft, Membership, new.id, {"security_groups": (group.id,)})
     if not protected and draft.get(Membership, new.id) is not None:
         raise refusals.port_not_protected() if values.get("security_groups") else refusals.port_has_groups()
+
+
+@app.rule(Port)
+def in_order(draft: Draft, old: Port | None, new: Port | None, values: dict[str, Any]) -> None:
+    """What the port may no longer ends everywhere before anything that it may from now on begins."""
+    if old is not None and new is not None:
+        supersede(draft, new.id)
 
 
 def _is_freed(old: Port, new: Port) -> bool:

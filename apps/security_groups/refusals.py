@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from controller.core.plan import Refusal
-from controller.core.plans.checks import printable
+from controller.core.plans.parse import printable
 
 
 def _invalid(type: str, text: str) -> Refusal:

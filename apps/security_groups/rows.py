@@ -19,7 +19,7 @@ from apps.security_groups.checks import (
 )
 from controller.core.app import App
 from controller.core.model import Port
-from controller.core.plans import checks
+from controller.core.plans import checks, parse
 from controller.core.row import PLANNED, REQUIRED, Check, Tagged, attr, index, quiet, row
 
 app = App("security_groups")
@@ -31,13 +31,13 @@ PARENT = "PARENT"
 
 
 def _name(value: Any) -> str:
-    text = checks.string(value)
+    text = parse.string(value)
     if text.lower() == DEFAULT:
         raise refusals.default_exists()
     return text
 
 
-NAME = Check(_name, {"type": "string", "maxLength": checks.LONGEST})
+NAME = Check(_name, {"type": "string", "maxLength": parse.LONGEST})
 
 
 @row(
@@ -166,3 +166,18 @@ class Membership:
 
     port_id: str
     security_groups: tuple[str, ...] = attr(default=(), initial=None, check=checks.UUIDS_OR_NULL)
+
+
+@app.interim
+@row(store=True, key="port_id", extends=Port)
+class Superseded:
+    """How a port stood before a change of its groups or addresses, until switches have acknowledged what it ended.
+
+    `prefixes` are the blocks of addresses that it brought into its groups; `turn` is another one with each change.
+    """
+
+    port_id: str
+    protected: bool = True
+    security_groups: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    turn: int = 0

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable
 from typing import Any
 
 from tests.netns.cloud import Cloud
-from tests.netns.reach import Probe, Stream, address, matrix, serve
-from tests.netns.testbed import Vm, wait_until
+from tests.netns.reach import Datagrams, Probe, Stream, address, matrix, serve
+from tests.netns.testbed import Hypervisor, Vm, wait_until
 
 PING, PING6 = Probe("ping"), Probe("ping", version=6)
 SSH, HTTP, HTTP6, ALT, OFF = Probe("tcp", 22), Probe("tcp", 80), Probe("tcp", 80, 6), Probe("tcp", 81), Probe("tcp", 82)
@@ -50,6 +52,12 @@ class Groups:
     def default(self) -> str:
         (group,) = self.rest.get("security-groups", name="default")
         return str(group["id"])
+
+
+def taken_in(host: Hypervisor, vm: Vm) -> int:
+    """Packets of a VM that its switch has read.  One that has no processor for a while leaves some unread."""
+    (number,) = re.findall(r"rx pkts=(\d+)", host.ofctl("dump-ports", "br-int", vm.tap))
+    return int(number)
 
 
 def cells(
@@ -156,6 +164,50 @@ def test_a_change_ends_what_it_forbids_and_nothing_else(bed, tmp_path):
     assert result.lost == 0, result.output[-500:]
     for stream in streams.values():
         stream.stop()
+
+
+def test_a_port_that_changes_groups_opens_no_window(bed, tmp_path):
+    """In `out` it may send to all, and `closed` lets it not in; in `let_in` it is let in, and may send to `open` alone.
+
+    So nothing may ever pass to `closed`, and all to `open`, also while one host has yet to hear of the change.
+    """
+    cloud = Cloud(bed)
+    groups = Groups(cloud, "vxlan")
+    open_ = groups.vm("open", groups.group({"protocol": "udp"}))
+    out, let_in = groups.group(), groups.group()
+    sender = groups.vm("sender", out)
+    closed = groups.vm("closed", groups.group({"protocol": "udp", "remote_group_id": let_in}))
+    assert sender.host_namespace != closed.host_namespace == open_.host_namespace
+    for rule in cloud.controller.get("security-group-rules", security_group_id=let_in):
+        cloud.controller.delete("security-group-rules", rule["id"])
+    groups.rule(let_in, "udp", direction="egress", remote_ip_prefix=open_.ip)
+    before = taken_in(cloud.hosts[1], sender)
+    datagrams = Datagrams(sender, [closed, open_], 9, tmp_path)
+    wait_until(lambda: datagrams.heard(open_), 10, "datagrams arrive")
+
+    def change(group: str) -> None:
+        cloud.controller.put("ports", sender.port["id"], security_groups=[group])
+
+    for _ in range(5):
+        for group in (let_in, out):
+            change(group)
+            assert cloud.controller.request("GET", "/v2.0/convergence?wait=10").body["converged"]
+    for host in cloud.hosts:
+        for group in (let_in, out):
+            host.set_link("ctl0", False)
+            change(group)
+            time.sleep(0.7)
+            host.set_link("ctl0", True)
+            assert cloud.controller.request("GET", "/v2.0/convergence?wait=20").body["converged"]
+    assert not datagrams.heard(closed)
+    sent = datagrams.stop()
+    never_there = max(0, 2 * sent - (taken_in(cloud.hosts[1], sender) - before))
+    assert len(datagrams.heard(open_)) >= sent - never_there - 5, "those that were sent before it could be reached"
+    groups.rule(let_in, "udp", direction="egress")
+    change(let_in)
+    datagrams = Datagrams(sender, [closed], 10, tmp_path)
+    wait_until(lambda: datagrams.heard(closed), 10, "it is let in, and may send")
+    datagrams.stop()
 
 
 def test_a_port_that_is_plugged_again_has_no_connection_of_the_one_before(bed, tmp_path):

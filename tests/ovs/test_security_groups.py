@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from controller.core import flow as f
@@ -12,34 +10,12 @@ from controller.core.flow import Flow, match
 from controller.core.packet import Packet
 from controller.core.prerequisites import refusal
 from controller.core.simulate import ModelSwitch
+from tests.ovs.link import Link
 from tests.ovs.sandbox import Sandbox
-from tests.ovs.test_connections import IPV4, IPV6, NAMES, PORTS, ZONE, left_by, sent
-from tests.ovs.test_openflow import Link
+from tests.ovs.test_connections import IPV4, IPV6, NAMES, ZONE, left_by, sent
 from tests.random_flows import A1, A2, B1, B2, M1, M2, address
 
 VALID = (f.TRK, f.TRK | f.INV)
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with Sandbox(tmp_path_factory.mktemp("ovs")) as sandbox:
-        bridge = ["add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=dummy", "fail_mode=secure"]
-        ports = [
-            word
-            for port in PORTS
-            for word in f"-- add-port br0 p{port} -- set Interface p{port} type=dummy ofport_request={port}".split()
-        ]
-        sandbox.vsctl(*bridge, *ports)
-        yield sandbox
-
-
-@pytest.fixture
-def link(host: Sandbox) -> Iterator[Link]:
-    host.appctl("dpctl/flush-conntrack")
-    host.ofctl("del-flows", "br0")
-    link = Link(host)
-    yield link
-    link.close()
 
 
 BEGAN = {
