@@ -13,11 +13,14 @@ from typing import Any
 
 from controller.core.address import mac
 from controller.core.app import App
+from controller.core.derived import ArrivingPort
 from controller.core.effects import Observe
 from controller.core.events import PacketIn
-from controller.core.flow import Controller, Flow, Meter, Metered
-from controller.core.model import ArrivingPort, Heard, Network, Port
-from controller.core.pipeline import GUARD, LAYOUT, OUTPUT, SRC, resubmit
+from controller.core.flow import Flow, Meter
+from controller.core.model import Network, Port
+from controller.core.observed import Heard
+from controller.core.pipeline import GUARD, OUTPUT, SRC
+from controller.core.punts import onward_and, to_controller
 
 app = App("migration")
 
@@ -46,15 +49,10 @@ HEADER = 14
 def listen(net: Any, coming: ArrivingPort) -> Iterable[Flow | Meter]:
     """What a guest says on the host that it goes to is shown to the controller."""
     port, network = net.get(Port, coming.port_id), net.get(Network, coming.network_id)
-    after = LAYOUT.next(ARRIVALS)
     if port is None or network is None or not (port.admin_state_up and network.admin_state_up):
         return
-    # The meter is the one of all copies that the port makes (id: the OpenFlow port).
-    yield Meter(coming.ofport, net.settings.punt_rate)
-    yield ARRIVED.flow(100, {"in_port": coming.ofport}, [Metered(coming.ofport), Controller(HEADER)])
-    # A meter that drops ends all that comes behind it: the packet goes its way first.
-    way = [*([resubmit(after.name)] if after else []), resubmit("arrived")]
-    yield ARRIVALS.flow(100, {SRC: port.key, "eth_src": mac(port.mac_address)}, way)
+    yield from to_controller(net, coming, ARRIVED, {}, HEADER)
+    yield ARRIVALS.flow(100, {SRC: port.key, "eth_src": mac(port.mac_address)}, onward_and(ARRIVALS, ARRIVED))
 
 
 @app.packets(ARRIVED)
