@@ -1,14 +1,14 @@
 """Nova: tells it of its servers' ports, by its API `os-server-external-events`, with keystoneauth1.
 
-Events wait in a bounded queue; one green thread sends all that wait in one request, and tries again while Nova can't
-be reached.  Nobody waits for it.
+Events are stored rows, and wait here in a bounded queue; one green thread sends what waits in one request, and tries
+again while Nova can't be reached.  Nobody waits for it.  What is done with is told, so that the rows go.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import eventlet
@@ -22,12 +22,14 @@ from keystoneauth1.session import Session
 
 from controller.config_nova import NovaSettings
 from controller.core.effects import TellServers
-from controller.core.server_events import ServerEvent
+from controller.core.model import ServerEvent
 
 LOG = logging.getLogger("patchbay.nova")
 
 MOST = 100_000
 """Events that wait at most; what comes then is dropped."""
+TOGETHER = 500
+"""Events in one request at most: Nova's API takes a body of 112 KiB (oslo.middleware, `max_request_body_size`)."""
 LONGEST_PAUSE = 30.0
 """Seconds between two attempts at most."""
 PATH = "/os-server-external-events"
@@ -38,10 +40,17 @@ LATER = frozenset({401, 403, 408, 429})
 
 
 class Nova:
-    """`taken`, `refused` (by Nova, one by one) and `dropped` (never told) count events."""
+    """`taken`, `refused` (by Nova, one by one) and `dropped` (never told) count events; `forget` is given the numbers
+    of all three, which are not to be told (again)."""
 
-    def __init__(self, options: NovaSettings, sleep: Callable[[float], object] = eventlet.sleep) -> None:
+    def __init__(
+        self,
+        options: NovaSettings,
+        forget: Callable[[tuple[int, ...]], object],
+        sleep: Callable[[float], object] = eventlet.sleep,
+    ) -> None:
         self.taken = self.refused = self.dropped = 0
+        self._forget = forget
         self._options = options
         self._sleep = sleep
         self._adapter = _adapter(options)
@@ -53,7 +62,7 @@ class Nova:
         room = MOST - len(self._queue)
         self._queue.extend(effect.events[:room])
         if len(effect.events) > room:
-            self._drop(len(effect.events) - room, "too many wait already")
+            self._drop(effect.events[room:], "too many wait already")
         if not self._wake.ready():
             self._wake.send()
 
@@ -67,9 +76,8 @@ class Nova:
                 self._sleep(self._options.interval)
 
     def send_waiting(self) -> None:
-        """Send all events that wait as one request, until Nova took them or there are attempts no more."""
-        events = list(self._queue)
-        self._queue.clear()
+        """Send the events that wait as one request, until Nova took them or there are attempts no more."""
+        events = [self._queue.popleft() for _ in range(min(len(self._queue), TOGETHER))]
         for attempt in range(self._options.retries + 1):
             if attempt:
                 self._sleep(min(2.0 ** (attempt - 1), LONGEST_PAUSE))
@@ -77,11 +85,15 @@ class Nova:
             if not problem:
                 return
             LOG.warning("Nova was not told of %d events (attempt %d): %s", len(events), attempt + 1, problem)
-        self._drop(len(events), "Nova could not be told")
+        self._drop(events, "Nova could not be told")
 
-    def _drop(self, number: int, why: str) -> None:
-        self.dropped += number
-        LOG.error("%d events for Nova are dropped: %s (%d so far)", number, why, self.dropped)
+    def _drop(self, events: Sequence[ServerEvent], why: str) -> None:
+        self.dropped += len(events)
+        LOG.error("%d events for Nova are dropped: %s (%d so far)", len(events), why, self.dropped)
+        self._done(events)
+
+    def _done(self, events: Iterable[ServerEvent]) -> None:
+        self._forget(tuple(event.number for event in events))
 
     def _post(self, events: list[ServerEvent]) -> str:
         """One request; what was wrong when it has to be sent again, else ""."""
@@ -108,7 +120,9 @@ class Nova:
             self.refused += code != OK
             if code != OK:
                 level = logging.INFO if code in (NOT_FOUND, NOT_YET) else logging.ERROR
-                LOG.log(level, "Nova answers %s to %s of port %s, server %s", code, event.name, event.tag, event[1])
+                about = (event.name, event.tag, event.server_uuid)
+                LOG.log(level, "Nova answers %s to %s of port %s, server %s", code, *about)
+        self._done(events)
 
 
 def _codes(answer: Any) -> dict[tuple[str, str, str], int]:
