@@ -49,11 +49,20 @@ class Router(NamedTuple):
     servers: tuple[int, ...]
 
 
-VALID, PREFERRED = 86400, 14400
-"""For how many seconds addresses of a prefix are good, and for how many they are taken for new connections (those of
-radvd, which Neutron's routers run)."""
-SERVERS_LIFETIME = 9000
-"""For how many seconds DNS servers are asked: guests forget them no sooner than the default router."""
+class Lifetimes(NamedTuple):
+    """For how many seconds addresses of a prefix are `valid`, and for how many `preferred` for new connections; and for
+    how many DNS `servers` are asked."""
+
+    valid: int
+    preferred: int
+    servers: int
+
+
+USUAL = Lifetimes(86400, 14400, 9000)
+"""Those of radvd, which Neutron's routers run; guests forget DNS servers no sooner than the default router."""
+ENDED = Lifetimes(7200, 0, 0)
+"""Of what is withdrawn (RFC 4861, 6.2.8; RFC 8106, 5.1).  An address stays valid for two hours at most: a guest does
+not believe less (RFC 4862, 5.5.3)."""
 
 
 class Solicitor(NamedTuple):
@@ -89,29 +98,29 @@ def _options(data: bytes) -> set[int] | None:
     return kinds
 
 
-def write(router: Router, eth_dst: int, dst: int) -> Iterator[bytes]:
+def write(router: Router, eth_dst: int, dst: int, lifetimes: Lifetimes = USUAL) -> Iterator[bytes]:
     """The frames of a router's advertisement; several where it has more prefixes than one holds (RFC 4861, 6.2.3)."""
-    for first in range(0, len(router.prefixes), MOST):
+    for first in range(0, max(len(router.prefixes), 1), MOST):
         flags = (MANAGED if router.managed else 0) | (OTHER if router.other else 0)
         head = struct.pack("!BBHII", GUESTS_HOPS, flags, router.lifetime, 0, 0)
         options = [
             struct.pack("!BB6s", SOURCE_LINK_LAYER, 1, router.mac.to_bytes(6, "big")),
             struct.pack("!BBHI", MTU, 1, 0, router.mtu),
-            *map(_prefix, router.prefixes[first : first + MOST]),
-            *_servers(router.servers[:MOST]),
+            *(_prefix(prefix, lifetimes) for prefix in router.prefixes[first : first + MOST]),
+            *_servers(router.servers[:MOST], lifetimes),
         ]
         yield _frame(router, eth_dst, dst, head + b"".join(options))
 
 
-def _prefix(prefix: Prefix) -> bytes:
+def _prefix(prefix: Prefix, lifetimes: Lifetimes) -> bytes:
     flags = ON_LINK | (AUTONOMOUS if prefix.autonomous else 0)
-    head = struct.pack("!BBBBIII", PREFIX, 4, prefix.length, flags, VALID, PREFERRED, 0)
+    head = struct.pack("!BBBBIII", PREFIX, 4, prefix.length, flags, lifetimes.valid, lifetimes.preferred, 0)
     return head + prefix.value.to_bytes(16, "big")
 
 
-def _servers(servers: tuple[int, ...]) -> Iterator[bytes]:
+def _servers(servers: tuple[int, ...], lifetimes: Lifetimes) -> Iterator[bytes]:
     if servers:
-        head = struct.pack("!BBHI", DNS, 1 + 2 * len(servers), 0, SERVERS_LIFETIME)
+        head = struct.pack("!BBHI", DNS, 1 + 2 * len(servers), 0, lifetimes.servers)
         yield head + b"".join(server.to_bytes(16, "big") for server in servers)
 
 

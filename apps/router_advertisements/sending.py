@@ -6,16 +6,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from apps.router_advertisements import message
-from apps.router_advertisements.routers import is_advertised, routers
+from apps.router_advertisements.routers import Advertised, app, is_advertised, withdrawn
 from controller.core.address import mac
-from controller.core.app import App
+from controller.core.derived import LocalPort, NetworkOnSwitch
 from controller.core.effects import PacketOut
 from controller.core.events import PacketIn
-from controller.core.flow import Controller, Flow, Meter, Metered, Move, Output, SetField
-from controller.core.model import INT, LocalPort, Network, NetworkOnSwitch, Port, Session, Subnet
+from controller.core.flow import Flow, Meter, Move, Output, SetField
+from controller.core.model import INT, Network, Port, Subnet
 from controller.core.pipeline import NET, REMOTE, RESPOND, load, resubmit
-
-app = App("router_advertisements")
+from controller.core.punts import to_controller
 
 INTERVAL = 400.0
 """Seconds between two advertisements to everybody: the middle of RFC 4861's 200 to 600 (6.2.1).  It need not be random:
@@ -43,15 +42,12 @@ ROUTERS = app.table(
 
 @app.flows(LocalPort)
 def punt(net: Any, local: LocalPort) -> Iterable[Flow | Meter]:
-    """A port with an address in an advertised subnet asks the controller for routers, within its rate.
-
-    The meter is the one of all copies that the port makes (id: the OpenFlow port)."""
+    """A port with an address in an advertised subnet asks the controller for routers."""
     port = net.get(Port, local.port_id)
     six = (fixed.subnet_id for fixed in (port.fixed_ips if port is not None else ()) if ":" in fixed.ip_address)
     subnets = (net.get(Subnet, id) for id in dict.fromkeys(six))
     if any(subnet is not None and is_advertised(subnet) for subnet in subnets):
-        yield Meter(local.ofport, net.settings.punt_rate)
-        yield ROUTERS.flow(100, {"in_port": local.ofport, **_SOLICIT}, [Metered(local.ofport), Controller()])
+        yield from to_controller(net, local, ROUTERS, _SOLICIT)
 
 
 @app.flows(NetworkOnSwitch)
@@ -60,7 +56,8 @@ def resolve(net: Any, on: NetworkOnSwitch) -> Iterable[Flow]:
     network = net.get(Network, on.network_id)
     if on.role != INT or network is None:
         return
-    there = {router.address: router.mac for router in routers(net, network) if router.lifetime}
+    routers = Advertised.in_network(net, network.id)
+    there = {router.address: router.mac for router in routers if router.lifetime}
     for address, hardware in there.items():
         turn = [Move("eth_src", "eth_dst"), SetField("eth_src", hardware), resubmit("nd_reply")]
         yield ROUTERS.flow(100, {NET: network.key, REMOTE: 0, **_WHO_HAS, "nd_target": address}, turn)
@@ -73,23 +70,25 @@ def answer(net: Any, punted: PacketIn) -> Iterable[PacketOut]:
     if asked is None:
         return
     for local in net.find(LocalPort, "ofport", (punted.dpid, in_port)):
-        port, network = net.get(Port, local.port_id), net.get(Network, local.network_id)
-        if port is None or network is None or asked.mac != mac(port.mac_address):
+        port = net.get(Port, local.port_id)
+        if port is None or asked.mac != mac(port.mac_address):
             continue
-        for router in routers(net, network):
+        for router in Advertised.in_network(net, local.network_id):
             for frame in message.write(router, asked.mac, asked.address or message.EVERY_NODE):
                 if router.mac != asked.mac:
                     yield PacketOut(punted.dpid, frame, (Output(in_port),))
 
 
-@app.periodic(NetworkOnSwitch, INTERVAL, soon=Subnet)
-def advertise(net: Any, on: NetworkOnSwitch) -> Iterable[PacketOut]:
+@app.periodic(NetworkOnSwitch, INTERVAL, soon=Advertised)
+def advertise(net: Any, on: NetworkOnSwitch, before: tuple[Advertised, ...]) -> Iterable[PacketOut]:
     """Tell all ports of a network on a switch, through its flood set there: as if it came from another host, so that
-    none is sent to others."""
-    network, session = net.get(Network, on.network_id), net.get(Session, on.dpid)
-    if on.role != INT or network is None or session is None or not session.connected:
+    none is sent to others.  What is so no more is taken back first, for the last word counts."""
+    network = net.get(Network, on.network_id)
+    if on.role != INT or network is None:
         return
     into = (load(NET, network.key), load(REMOTE, 1), resubmit("flood"))
-    for router in routers(net, network):
-        for frame in message.write(router, message.EVERY_NODE_MAC, message.EVERY_NODE):
+    said = [(router, message.ENDED) for router in withdrawn(net, network, before)]
+    said += [(router, message.USUAL) for router in Advertised.in_network(net, network.id)]
+    for router, lifetimes in said:
+        for frame in message.write(router, message.EVERY_NODE_MAC, message.EVERY_NODE, lifetimes):
             yield PacketOut(on.dpid, frame, into)

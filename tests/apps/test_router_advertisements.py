@@ -12,14 +12,16 @@ from os_ken.lib.packet import ethernet, icmpv6, ipv6, packet
 
 from apps.router_advertisements import message, routers, sending
 from controller.core.address import ip_text, mac_text
+from controller.core.derived import LocalPort
 from controller.core.effects import PacketOut
 from controller.core.events import PacketIn
 from controller.core.flow import Load, Output, Resubmit
 from controller.core.handlers import Rows
-from controller.core.model import LocalPort, Port
+from controller.core.model import Port, Subnet
 from controller.core.packet import ipv6 as ipv6_packet
 from controller.core.packet import neighbor_advertisement, neighbor_solicitation
 from controller.core.pipeline import LAYOUT
+from controller.core.plans import subnets
 from tests.apps.setup import MAC1, MAC2, Small, flows, small
 from tests.world.world import World
 
@@ -340,3 +342,151 @@ def test_a_switch_that_is_away_is_told_nothing():
 def test_a_link_local_address_follows_from_the_mac():
     assert ip_text(routers.link_local(0xFA163E000001), 6) == LINK_LOCAL
     assert mac_text(routers.NOBODY) == "02:00:00:00:00:86"
+
+
+def told_of(made: Small, seconds: int = 12) -> dict[int, list[Told]]:
+    """What is advertised within seconds, by switch."""
+    found: dict[int, list[Told]] = {}
+    for out in passed(made.world, seconds):
+        found.setdefault(out.dpid, []).append(read(out.data))
+    return found
+
+
+GATEWAY = "fe80::f816:3eff:fe00:7"
+WITHDRAWN = ("fd00::/64", True, True, 7200, 0)
+
+
+def with_gateway(**values: Any) -> tuple[Small, Port]:
+    """A small cloud with a default router, of which all guests have been told."""
+    made = cloud(**values)
+    port = gateway(made)
+    assert {told[-1].lifetime for told in told_of(made, 60).values()} == {9000}
+    return made, port
+
+
+def dpids(made: Small) -> set[int]:
+    return {host.bridges["br-int"].dpid for host in (made.here, made.there)}
+
+
+def no_gateway(made: Small, port: Port) -> None:
+    made.world.change_port(port, device_owner="compute:nova")  # a router's interface would keep the gateway there
+    (subnet,) = (s for s in made.world.machine.net.all(Subnet) if s.ip_version == 6)
+    made.world.write(subnets.change, subnet.id, {"gateway_ip": None})
+
+
+def unplugged(made: Small, port: Port) -> None:
+    made.world.unplug(port, made.there)
+
+
+def deleted(made: Small, port: Port) -> None:
+    made.world.unplug(port, made.there)
+    made.world.delete_port(port)
+
+
+def down(made: Small, port: Port) -> None:
+    made.world.change_port(port, admin_state_up=False)
+
+
+@pytest.mark.parametrize("end", [no_gateway, unplugged, deleted, down], ids=lambda end: end.__name__)
+def test_a_default_router_that_goes_is_taken_back_within_seconds_on_every_switch(end):
+    made, port = with_gateway()
+    end(made, port)
+    made.world.settle()
+    told = told_of(made)
+    assert set(told) == dpids(made)
+    for first, *others in told.values():
+        assert (first.src, first.eth_src, first.lifetime) == (GATEWAY, port.mac_address, 0)
+        # The subnet is still there: its addresses are the ports' own.
+        assert first.prefixes == [] and {other.lifetime for other in others} <= {0}
+        assert [other.prefixes[0][3:] for other in others] == [(86400, 14400)] * len(others)
+    assert len(told_of(made, 20)) == 0, "once is enough"
+
+
+def test_a_default_router_that_comes_is_told_of_within_seconds():
+    made, port = with_gateway()
+    unplugged(made, port)
+    made.world.settle()
+    told_of(made)
+    made.world.plug(port, made.here)
+    made.world.settle()
+    told = told_of(made)
+    assert set(told) == dpids(made)
+    assert {(last.src, last.lifetime) for *_, last in told.values()} == {(GATEWAY, 9000)}
+
+
+def test_a_prefix_that_goes_is_taken_back_with_its_dns_servers():
+    made = cloud(dns_nameservers=["2001:db8::53"])
+    told_of(made, 60)
+    (subnet,) = (s for s in made.world.machine.net.all(Subnet) if s.ip_version == 6)
+    made.world.write(subnets.delete, subnet.id)
+    made.world.settle()
+    told = told_of(made)
+    assert set(told) == dpids(made)
+    for (only,) in told.values():
+        assert (only.src, only.lifetime, only.prefixes) == (NOBODY, 0, [WITHDRAWN])
+        assert only.servers == ["2001:db8::53"]
+    assert told_of(made, 400) == {}
+
+
+def test_a_prefix_that_is_back_before_its_end_was_told_is_not_taken_back():
+    made = cloud()
+    told_of(made, 60)
+    (subnet,) = (s for s in made.world.machine.net.all(Subnet) if s.ip_version == 6)
+    made.world.write(subnets.delete, subnet.id)
+    made.world.settle()
+    modes = {"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}
+    made.world.subnet(made.network, "fd00::/64", gateway_ip="fd00::1", **modes)
+    made.world.settle()
+    assert {each.prefixes[0][3:] for told in told_of(made).values() for each in told} == {(86400, 14400)}
+
+
+def test_the_last_word_is_of_what_is_so_now():
+    made, _ = with_gateway()
+    modes = {"ipv6_ra_mode": "dhcpv6-stateless", "ipv6_address_mode": "dhcpv6-stateless"}
+    made.world.subnet(made.network, "fd01::/64", gateway_ip="fd01::1", **modes)
+    made.world.settle()
+    told_of(made)
+    other = made.world.port(
+        made.network,
+        mac_address="fa:16:3e:00:00:09",
+        device_owner="network:router_interface",
+        fixed_ips=[{"ip_address": "fd01::1"}],
+    )
+    made.world.plug(other, made.there)
+    made.world.settle()
+    told_of(made)
+    made.world.unplug(other, made.there)
+    made.world.settle()
+    for told in told_of(made).values():
+        assert [(each.src, each.lifetime) for each in told[:1]] == [("fe80::f816:3eff:fe00:9", 0)]
+        assert all(each.other for each in told if each.src == NOBODY or each.lifetime == 0)
+        assert (GATEWAY, 9000) in [(each.src, each.lifetime) for each in told[1:]]
+
+
+def test_nothing_is_taken_back_when_a_controller_starts_or_a_switch_is_back():
+    made, _ = with_gateway()
+    bridge = made.here.bridges["br-int"]
+    made.world.bounce(bridge)
+    made.world.settle()
+    made.world.restart()
+    for host in (made.here, made.there):
+        made.world.join(host)
+        for each in host.bridges.values():
+            made.world.connect(each)
+    made.world.settle()
+    assert {each.lifetime for told in told_of(made, 400).values() for each in told} == {9000}
+
+
+def test_a_switch_that_was_away_is_told_when_it_is_back_and_only_what_it_missed():
+    made, port = with_gateway()
+    bridge = made.here.bridges["br-int"]
+    made.world.disconnect(bridge)
+    made.world.settle()
+    unplugged(made, port)
+    made.world.settle()
+    assert set(told_of(made)) == {made.there.bridges["br-int"].dpid}
+    made.world.connect(bridge)
+    made.world.settle()
+    told = told_of(made)
+    assert set(told) == {bridge.dpid}
+    assert [(each.src, each.lifetime) for each in told[bridge.dpid]] == [(GATEWAY, 0), (NOBODY, 0)]
