@@ -10,18 +10,7 @@ from typing import Any
 from apps.port_security import PortSecurity
 from bench import groups
 from controller.core.address import ip_text, mac_text
-from controller.core.model import (
-    Binding,
-    FixedIp,
-    Host,
-    LocalVlan,
-    Network,
-    Pool,
-    Port,
-    Segment,
-    Sequence,
-    Subnet,
-)
+from controller.core.model import Binding, FixedIp, Host, LocalVlan, Network, Pool, Port, Segment, Sequence, Subnet
 from controller.core.plan import Draft
 from controller.core.settings import HostSettings, Settings
 from controller.io.store import Store

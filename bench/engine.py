@@ -16,7 +16,7 @@ from controller.core.machine import Machine
 from controller.core.net import Change
 from controller.core.pipeline import LAYOUT
 from controller.core.plan import Draft
-from controller.io.loop import PLANS
+from controller.core.plans.proposed import carry_out
 from controller.io.openflow.session import Session
 
 UUID = "00000000-0000-4000-8000-{:012x}"
@@ -69,7 +69,7 @@ class Inside:
 
     def _write(self, proposal: Propose) -> tuple[Change, ...]:
         draft = Draft(self.machine.net, self.machine.settings, "2026-11-20T12:00:00Z", self._new_id)
-        PLANS[proposal.plan](draft, proposal.argument)
+        carry_out(draft, proposal)
         return draft.changes()
 
     def _new_id(self) -> str:

@@ -19,7 +19,7 @@ FEATURES_REQUEST, FEATURES_REPLY = 5, 6
 PACKET_IN, PORT_STATUS, FLOW_MOD = 10, 12, 14
 MULTIPART_REQUEST, MULTIPART_REPLY, BARRIER_REQUEST, BARRIER_REPLY = 18, 19, 20, 21
 ROLE_REQUEST, ROLE_REPLY, METER_MOD, BUNDLE_CONTROL, BUNDLE_ADD = 24, 25, 29, 33, 34
-STATS_FLOW, STATS_METER, STATS_PORTS, STATS_MONITOR = 1, 10, 13, 16
+STATS_FLOW, STATS_METER, STATS_METER_FEATURES, STATS_PORTS, STATS_MONITOR = 1, 10, 11, 13, 16
 OPEN, CLOSE, COMMIT, DISCARD = 0, 2, 4, 6
 BUNDLE_FAILED = (17, 13)
 METER_DELETE = 2
@@ -177,6 +177,8 @@ class FakeSwitch:
             self.ready_at = time.monotonic()
         elif kind == STATS_METER:
             parts = [b"".join(struct.pack("!H", len(meter)) + meter[2:] for meter in self.meters.values())]
+        elif kind == STATS_METER_FEATURES:  # dropping, above a rate of packets
+            parts = [struct.pack("!IIIBBxx", 0xFFFF, 1 << 1, 1 << 1, 1, 0)]
         elif kind == STATS_PORTS:
             ports = [port_desc(number, name, self.dpid) for number, name in self.ports.items()]
             parts = [b"".join(ports[n : n + 800]) for n in range(0, len(ports), 800)]

@@ -13,7 +13,7 @@ from controller.core import events as e
 from controller.core.effects import FlowMods
 from controller.core.flow import Flow, Goto, Meter, Output
 from controller.core.net import Net
-from controller.io.openflow import encode
+from controller.io.openflow import encode, messages
 from controller.io.openflow.session import Session
 
 DPID = 7
@@ -139,7 +139,7 @@ def test_relay_counts_messages_however_they_are_cut() -> None:
     relay = Relay(("127.0.0.1", 0), ("127.0.0.1", 1))
     try:
         half = Half(relay, None)
-        data = b"".join(encode.bundled(1, encode.flow_add(flow, 1)) for flow in some(20))
+        data = b"".join(messages.bundled(1, encode.flow_add(flow, 1)) for flow in some(20))
         for start in range(0, len(data), 7):
             half._count(data[start : start + 7])
         assert relay.flow_mods == 20
