@@ -8,7 +8,7 @@ from typing import Any
 
 from controller.core.app import App
 from controller.core.plan import Draft, Refusal
-from controller.core.plans import allocate, checks, crud
+from controller.core.plans import allocate, crud, parse
 from controller.core.plans.refusals import bad_request
 from controller.core.plans.revision import existing, update
 from controller.core.resource import Action, Sharing
@@ -30,13 +30,13 @@ def _addresses(value: Any) -> tuple[str, ...]:
     """Blocks in CIDR notation, host bits cleared, each once, sorted as text (as Neutron shows them)."""
     given = [] if value is None else value
     if not isinstance(given, list):
-        raise checks.Invalid(f"'{checks.printable(given)}' is not a list")
+        raise parse.Invalid(f"'{parse.printable(given)}' is not a list")
     if len(given) > MOST_ADDRESSES:
-        raise checks.Invalid(f"The list has more than {MOST_ADDRESSES} items")
-    texts = Counter(map(checks.printable, given))
+        raise parse.Invalid(f"The list has more than {MOST_ADDRESSES} items")
+    texts = Counter(map(parse.printable, given))
     repeated = ", ".join(text for text, times in texts.items() if times > 1)
     if repeated:
-        raise checks.Invalid(f"Duplicate items in the list: '{repeated}'")
+        raise parse.Invalid(f"Duplicate items in the list: '{repeated}'")
     return tuple(sorted({_block(item) for item in given}))
 
 
@@ -46,7 +46,7 @@ def _block(value: Any) -> str:
             return str(ipaddress.ip_network(value, strict=False))
     except ValueError:
         pass
-    raise checks.Invalid(f"'{checks.printable(value)}' is not a valid IP subnet")
+    raise parse.Invalid(f"'{parse.printable(value)}' is not a valid IP subnet")
 
 
 MOST_ADDRESSES = 4096
@@ -92,7 +92,7 @@ def _one(value: Any) -> str:
             return str(ipaddress.ip_network(value, strict=False))
     except ValueError:
         pass
-    raise Refusal("AddrFormatError", f"invalid IPNetwork {checks.printable(value)}", 400)
+    raise Refusal("AddrFormatError", f"invalid IPNetwork {parse.printable(value)}", 400)
 
 
 def add_addresses(draft: Draft, key: str, body: dict[str, Any]) -> str:

@@ -17,12 +17,15 @@ from apps.allowed_address_pairs import AddressPairs
 from controller.core import frame
 from controller.core.address import ip, ip_text, mac, mac_text, version
 from controller.core.app import App
+from controller.core.derived import LocalPort
 from controller.core.effects import Observe
 from controller.core.events import PacketIn
-from controller.core.flow import Controller, Flow, Meter, Metered
-from controller.core.model import Holder, LocalPort, Network, Port
+from controller.core.flow import Flow, Meter
+from controller.core.model import Network, Port
 from controller.core.net import Change
-from controller.core.pipeline import GUARD, LAYOUT, OUTPUT, SRC, onward, resubmit
+from controller.core.observed import Holder
+from controller.core.pipeline import GUARD, OUTPUT, SRC, onward
+from controller.core.punts import onward_and, to_controller
 
 app = App("address_holders")
 
@@ -86,16 +89,11 @@ def listen(net: Any, local: LocalPort) -> Iterable[Flow | Meter]:
     taken = [address for address in own if _is_taken(net, port, address)]
     if not blocks and not taken:
         return
-    # The meter is the one of all copies that the port makes (id: the OpenFlow port).
-    yield Meter(local.ofport, net.settings.punt_rate)
-    yield CLAIMED.flow(100, {"in_port": local.ofport}, [Metered(local.ofport), Controller(HEADERS)])
+    yield from to_controller(net, local, CLAIMED, {}, HEADERS)
     heard = [m for held, block in blocks for m in _saying(held, str(block.network_address), block.prefixlen)]
     heard += [m for address in taken for m in _exactly(port.mac_address, address)]
-    # A meter that drops ends all that comes behind it: the packet goes its way first.
-    after = LAYOUT.next(CLAIMS)
-    tell = [*([resubmit(after.name)] if after else []), resubmit("claimed")]
     for match in _once(heard):
-        yield CLAIMS.flow(100, {SRC: port.key, **match}, tell)
+        yield CLAIMS.flow(100, {SRC: port.key, **match}, onward_and(CLAIMS, CLAIMED))
     yield from _known(net, port, [address for address in own if address not in taken] if blocks else [])
 
 
@@ -144,11 +142,13 @@ def _change(net: Any, port: Port, claim: frame.Claim) -> Change | None:
 
 @app.restore(CLAIMS)
 def held(net: Any, dpid: int, fields: dict[str, int]) -> Iterable[Holder]:
-    """A flow that keeps a holder's packets quiet stands for it, unless somebody else is known to hold the address."""
+    """A flow that keeps a holder's packets quiet stands for it, unless somebody else is known to hold the address; who
+    is inferred from others' answers (apps/neighbours.py) is not."""
     said = (("arp_spa", "arp_sha", 4), ("nd_target", "nd_tll", 6), ("ipv6_src", "eth_src", 6))
     for address, hardware, family in said:
         if address in fields and hardware in fields:
             for port in net.find(Port, "key", fields.get(SRC.wire, 0)):
                 row = Holder(port.network_id, ip_text(fields[address], family), port.id, mac_text(fields[hardware]))
-                if net.get(Holder, (row.network_id, row.ip)) in (None, row):
+                known = net.get(Holder, (row.network_id, row.ip))
+                if known in (None, row) or known.inferred:
                     yield row

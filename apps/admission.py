@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from controller.core.app import App
+from controller.core.derived import LocalPort, Switch, TunnelPort, Uplink
 from controller.core.effects import EnsureBridge
 from controller.core.flow import Flow
-from controller.core.model import INT, Attachment, Host, LocalPort, Network, Port, Switch, TunnelPort, Uplink
+from controller.core.model import INT, Attachment, Host, Network, Port
 from controller.core.pipeline import ADMIT, NET, PUNT, SRC, UNTAGGED, goto, load, onward, resubmit
 
 app = App("admission")

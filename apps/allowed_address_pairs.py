@@ -9,10 +9,10 @@ from apps.port_security import PortSecurity
 from controller.core.app import App
 from controller.core.model import Port
 from controller.core.plan import Draft, Refusal
-from controller.core.plans import checks
+from controller.core.plans import parse
 from controller.core.plans.refusals import bad_request
 from controller.core.resource import put_side
-from controller.core.row import Check, attr
+from controller.core.row import Check, attr, index
 
 app = App("allowed_address_pairs")
 app.extension(
@@ -49,18 +49,18 @@ def _pairs(value: Any) -> tuple[AddressPair, ...]:
 
 def _pair(item: Any) -> AddressPair:
     if not isinstance(item, dict):
-        raise checks.Invalid(f"'{checks.printable(item)}' is not a dictionary")
+        raise parse.Invalid(f"'{parse.printable(item)}' is not a dictionary")
     if "ip_address" not in item:
         raise Refusal("AllowedAddressPairsMissingIP", "AllowedAddressPair must contain ip_address", 400)
-    unknown = ", ".join(checks.printable(name) for name in item if name not in AddressPair._fields)
+    unknown = ", ".join(parse.printable(name) for name in item if name not in AddressPair._fields)
     if unknown:
         raise bad_request(f"Unrecognized attribute(s) '{unknown}'")
     try:
-        mac = checks.mac(item["mac_address"]) if "mac_address" in item else ""
+        mac = parse.mac(item["mac_address"]) if "mac_address" in item else ""
         if mac is None:
-            raise checks.Invalid("'None' is not a valid MAC address")
+            raise parse.Invalid("'None' is not a valid MAC address")
         return AddressPair(mac, _address(item["ip_address"]))
-    except checks.Invalid as invalid:
+    except parse.Invalid as invalid:
         raise bad_request(str(invalid)) from invalid
 
 
@@ -69,9 +69,9 @@ def _address(value: Any) -> str:
     block = _block(value)
     group = ipaddress.ip_network("224.0.0.0/4" if block.version == 4 else "ff00::/8")
     if "/" not in value and block.is_multicast:
-        raise checks.Invalid(f"IP {value} is a multicast address, which is not supported.")
+        raise parse.Invalid(f"IP {value} is a multicast address, which is not supported.")
     if str(block) != "0.0.0.0/0" and block.overlaps(group):
-        raise checks.Invalid(f"Subnet {value} overlaps with multicast range {group}, which is not supported.")
+        raise parse.Invalid(f"Subnet {value} overlaps with multicast range {group}, which is not supported.")
     return str(value)
 
 
@@ -85,7 +85,7 @@ def _block(value: Any) -> Block:
             return ipaddress.ip_network(value, strict=False)
     except ValueError:
         pass
-    raise checks.Invalid(f"'{checks.printable(value)}' is not a valid IP {'subnet' if is_block else 'address'}")
+    raise parse.Invalid(f"'{parse.printable(value)}' is not a valid IP {'subnet' if is_block else 'address'}")
 
 
 def _require_different(pairs: tuple[AddressPair, ...]) -> None:
@@ -105,9 +105,14 @@ _ITEM = {
 PAIRS = Check(_pairs, {"type": ["array", "null"], "items": _ITEM, "maxItems": MOST_PAIRS})
 
 
-@app.row(key="port_id", extends=Port)
+def _alone(pairs: AddressPairs) -> set[str]:
+    blocks = (_block(pair.ip_address) for pair in pairs.allowed_address_pairs)
+    return {str(block.network_address) for block in blocks if block.num_addresses == 1}
+
+
+@app.row(key="port_id", extends=Port, indexes=[index("address", each=_alone)])
 class AddressPairs:
-    """What else a port may send as."""
+    """What else a port may send as; the index `address` has those that it may have one by one, not in a block."""
 
     port_id: str
     allowed_address_pairs: tuple[AddressPair, ...] = attr(default=(), initial=(), check=PAIRS, filter=False)

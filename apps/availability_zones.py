@@ -12,7 +12,7 @@ from typing import Any
 from controller.core.app import App
 from controller.core.model import ZONE, Agent, Binding, Host, LocalVlan, Network
 from controller.core.plan import Draft, Refusal
-from controller.core.plans.checks import LONGEST, Invalid, printable, string
+from controller.core.plans.parse import LONGEST, Invalid, printable, string
 from controller.core.plans.refusals import invalid_input
 from controller.core.resource import Computed, Found, Source
 from controller.core.resources import read_only

@@ -12,22 +12,14 @@ from typing import Any
 
 from controller.core import frame
 from controller.core.app import App
+from controller.core.derived import LocalPort, Switch
 from controller.core.effects import Observe
 from controller.core.events import PacketIn
-from controller.core.flow import Controller, Flow, Meter, Metered
-from controller.core.model import (
-    Attachment,
-    Binding,
-    Holder,
-    LocalPort,
-    Network,
-    Port,
-    SeenMac,
-    Switch,
-    WantedAddress,
-    WantedMac,
-)
+from controller.core.flow import Flow, Meter
+from controller.core.model import Attachment, Binding, Network, Port
+from controller.core.observed import Holder, SeenMac, WantedAddress, WantedMac
 from controller.core.pipeline import NET, OUTPUT, PROBE, PUNT
+from controller.core.punts import to_controller
 
 app = App("demand")
 
@@ -45,10 +37,9 @@ DEMAND = app.table(
 
 @app.flows(LocalPort)
 def punt(net: Any, local: LocalPort) -> Iterable[Flow | Meter]:
-    """A port's copies have a meter of their own, so that no VIF can drown the others'; its id is the OpenFlow port."""
+    """A port's packets that ask for a copy."""
     if not net.settings.proactive or Attachment.wants_mac(net, local.port_id):
-        yield Meter(local.ofport, net.settings.punt_rate)
-        yield DEMAND.flow(100, {PUNT: 1, "in_port": local.ofport}, [Metered(local.ofport), Controller(HEADERS)])
+        yield from to_controller(net, local, DEMAND, {PUNT: 1}, HEADERS)
 
 
 @app.packets(DEMAND)

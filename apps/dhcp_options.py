@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from controller.core.app import App
 from controller.core.model import Port
 from controller.core.plan import Draft
-from controller.core.plans import checks
+from controller.core.plans import parse
 from controller.core.plans.refusals import invalid_input
 from controller.core.row import Check, attr
 
@@ -49,9 +49,9 @@ def _options(value: Any) -> tuple[DhcpOption, ...]:
     if value is None:
         return ()
     if not isinstance(value, list):
-        raise invalid_input(f"'{checks.printable(value)}' is not a list")
-    if len(value) > checks.MOST_ITEMS:
-        raise invalid_input(f"The list has more than {checks.MOST_ITEMS} items")
+        raise invalid_input(f"'{parse.printable(value)}' is not a list")
+    if len(value) > parse.MOST_ITEMS:
+        raise invalid_input(f"The list has more than {parse.MOST_ITEMS} items")
     return tuple(_option(item) for item in value)
 
 
@@ -59,22 +59,22 @@ def _option(item: Any) -> DhcpOption:
     keys = {"opt_name", "opt_value"}
     try:
         if not isinstance(item, dict) or not keys <= set(item) <= {*keys, "ip_version"}:
-            raise checks.Invalid("its keys")
+            raise parse.Invalid("its keys")
         name, value = _line(item["opt_name"], LONGEST_NAME), item["opt_value"]
         if name in MAY_BE_BLANK:
-            value = value if value is None else checks.string(value)
+            value = value if value is None else parse.string(value)
         else:
-            value = value if value is None else _line(value, checks.LONGEST)
-        return DhcpOption(name, value, checks.ip_version(item.get("ip_version", 4)))
-    except checks.Invalid as invalid:
-        raise invalid_input(f"No valid key specs matched for: {checks.printable(item)}") from invalid
+            value = value if value is None else _line(value, parse.LONGEST)
+        return DhcpOption(name, value, parse.ip_version(item.get("ip_version", 4)))
+    except parse.Invalid as invalid:
+        raise invalid_input(f"No valid key specs matched for: {parse.printable(item)}") from invalid
 
 
 def _line(value: Any, longest: int) -> str:
     """One line of text that is not empty."""
-    text = checks.string(value, longest)
+    text = parse.string(value, longest)
     if not text.strip() or len(text.splitlines()) > 1:
-        raise checks.Invalid("it is blank or has more than one line")
+        raise parse.Invalid("it is blank or has more than one line")
     return text
 
 
@@ -82,13 +82,13 @@ _ITEM = {
     "type": "object",
     "properties": {
         "opt_name": {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME},
-        "opt_value": {"type": ["string", "null"], "maxLength": checks.LONGEST},
+        "opt_value": {"type": ["string", "null"], "maxLength": parse.LONGEST},
         "ip_version": {"type": "integer", "enum": [4, 6]},
     },
     "required": ["opt_name", "opt_value"],
     "additionalProperties": False,
 }
-OPTIONS = Check(_options, {"type": ["array", "null"], "items": _ITEM, "maxItems": checks.MOST_ITEMS})
+OPTIONS = Check(_options, {"type": ["array", "null"], "items": _ITEM, "maxItems": parse.MOST_ITEMS})
 
 
 @app.row(key="port_id", extends=Port)

@@ -12,7 +12,7 @@ from typing import Any
 
 from controller.core.app import App
 from controller.core.model import Network, Port
-from controller.core.plans.checks import Invalid, printable
+from controller.core.plans.parse import Invalid, printable
 from controller.core.plans.refusals import bad_request, invalid_input
 from controller.core.resource import Computed
 from controller.core.resources import read_only

@@ -14,8 +14,10 @@ from typing import Any
 from apps.allowed_address_pairs import AddressPairs
 from controller.core.address import ip, ip_text, mac, version
 from controller.core.app import App
+from controller.core.derived import LocalPort, RemoteAddress, Switch
 from controller.core.flow import IN_PORT, Flow, Move, Output, Resubmit, SetField
-from controller.core.model import INT, Holder, LocalPort, Network, Port, RemoteAddress, Switch, WantedAddress
+from controller.core.model import INT, Network, Port
+from controller.core.observed import Holder, WantedAddress
 from controller.core.pipeline import NET, PUNT, REMOTE, RESPOND, SRC, goto, load, onward
 
 app = App("neighbours")
@@ -157,9 +159,31 @@ def rules(net: Any, switch: Switch) -> Iterable[Flow]:
 
 
 @app.restore(NEIGHBOURS)
-def wanted(net: Any, dpid: int, fields: dict[str, int]) -> Iterable[WantedAddress]:
-    """A responder flow stands for a wanted address (those of local ports are placed anyway)."""
+def wanted(net: Any, dpid: int, fields: dict[str, int]) -> Iterable[WantedAddress | Holder]:
+    """A responder flow stands for a wanted address (those of local ports are placed anyway), and for who holds that,
+    for the holder's own switch may be back later than this one."""
     for name, family in (("arp_tpa", 4), ("nd_target", 6)):
         if name in fields:
             for network in net.find(Network, "key", fields.get(NET.wire, 0)):
-                yield WantedAddress(dpid, network.id, ip_text(fields[name], family))
+                address = ip_text(fields[name], family)
+                yield from _answered_for(net, network, address, fields.get("cookie", 0))
+                yield WantedAddress(dpid, network.id, address)
+
+
+def _answered_for(net: Any, network: Network, address: str, cookie: int) -> list[Holder]:
+    """The holder that a flow answers for: the one port that would be answered for by that very flow, and has not the
+    address as its own.  (A virtual MAC is several ports', and a pair may name the MAC of the address's owner.)"""
+    if net.get(Holder, (network.id, address)) is not None:
+        return []
+    idle = net.settings.idle_timeout
+    owners = net.find(Port, "address", (network.id, address))
+    own = [port.id for port in owners if _answer(network, port.mac_address, address, idle).cookie == cookie]
+    ports = (net.get(Port, pairs.port_id) for pairs in net.find(AddressPairs, "address", address) if not own)
+    found = [
+        Holder(network.id, address, port.id, mac, inferred=True)
+        for port in ports
+        if port is not None and port.network_id == network.id
+        for mac in {mac for mac, block in AddressPairs.blocks(net, port.id) if str(block.network_address) == address}
+        if _answer(network, mac, address, idle).cookie == cookie
+    ]
+    return found if len(found) == 1 else []

@@ -21,8 +21,9 @@ from apps.allowed_address_pairs import AddressPairs
 from apps.port_security import PortSecurity
 from controller.core.address import ip, link_local, mac, version
 from controller.core.app import App
+from controller.core.derived import LocalPort, Switch
 from controller.core.flow import Action, Flow, Move, SetField
-from controller.core.model import INT, LocalPort, Port, Switch
+from controller.core.model import INT, Port
 from controller.core.pipeline import GUARD, OWN, PROBE, REMOTE, SRC, goto, load, onward, resubmit
 from controller.core.probe import SIGN
 
@@ -54,14 +55,23 @@ CLAIMS = app.table(
         *(SRC, "eth_src", "eth_type", "ip_proto", "udp_src", "udp_dst", "ipv4_src", "ipv6_src"),
         *("arp_op", "arp_spa", "arp_tpa", "icmpv6_type", "icmpv6_code", "nd_target", "nd_sll", "nd_tll"),
     ),
-    writes=("arp_spa", "ipv6_src"),
-    leads=("sources", "spoofed"),
+    writes=("arp_spa", "ipv6_src", "eth_src"),
+    leads=("announced", "sources", "spoofed"),
     meaning="does it claim to be a router, a DHCP server, or the owner of an address that is not its own",
+)
+ANNOUNCED = app.table(
+    "announced",
+    stage=GUARD,
+    slot=2,
+    reads=(SRC, "eth_src", *ADVERTISEMENT, "nd_target"),
+    leads=("sources",),
+    miss="spoofed",
+    meaning="does the address that it advertises belong to the sender, together with the MAC address",
 )
 SOURCES = app.table(
     "sources",
     stage=GUARD,
-    slot=2,
+    slot=3,
     reads=(SRC, "eth_src", "eth_type", "ipv4_src", "ipv6_src", "arp_spa", "arp_sha"),
     writes=(OWN,),
     meaning="does the address belong to the sender, together with the MAC address",
@@ -69,12 +79,13 @@ SOURCES = app.table(
 SPOOFED = app.table(
     "spoofed",
     stage=GUARD,
-    slot=3,
+    slot=4,
     reads=(SRC, OWN),
     writes=(OWN,),
     counts="spoofed",
     meaning="what is the sender's own goes on, all else is counted and dropped",
 )
+_ITS_OWN = (load(OWN, 1),)
 
 
 class Own(NamedTuple):
@@ -124,37 +135,39 @@ def guard(net: Any, local: LocalPort) -> Iterable[Flow]:
         return
     sender: dict[Any, Any] = {SRC: port.key}
     blocks = own(net, port)
-    for number in dict.fromkeys(block.mac for block in blocks):
-        mine = {**sender, "eth_src": number}
-        yield MAC_GUARD.flow(100, mine, [goto("claim_guard")])
-        yield CLAIMS.flow(100, {**mine, **SOLICITATION, "nd_sll": number}, _looked_up())
+    macs = dict.fromkeys(block.mac for block in blocks)
+    for number in macs:
+        yield MAC_GUARD.flow(100, {**sender, "eth_src": number}, [goto("claim_guard")])
+    if len(macs) > 1:
+        yield from _options(sender, macs)
     for block in blocks:
-        yield from _ipv6(sender, block) if block.version == 6 else _ipv4(sender, block)
+        mine = {**sender, "eth_src": block.mac}
+        if block.version == 6:
+            yield SOURCES.flow(100, {**mine, "eth_type": IPV6, **block.match("ipv6_src")}, _ITS_OWN)
+            yield ANNOUNCED.flow(100, {**mine, **ADVERTISEMENT, **block.match("nd_target")}, _looked_up())
+        else:
+            yield SOURCES.flow(100, {**mine, "eth_type": IPV4, **block.match("ipv4_src")}, _ITS_OWN)
+            arp = {**mine, "eth_type": ARP, "arp_sha": block.mac, **block.match("arp_spa")}
+            yield SOURCES.flow(100, arp, _ITS_OWN)
     yield SPOOFED.flow(100, sender, [])
+
+
+def _options(sender: dict[Any, Any], macs: Iterable[int]) -> Iterator[Flow]:
+    """The MAC address that Neighbor Discovery tells is the one that the packet is from.  Where the sender has just one,
+    looking that up is enough (see `rules`)."""
+    told: tuple[tuple[dict[str, int], str, list[Any]], ...] = (
+        (SOLICITATION, "nd_sll", _looked_up()),
+        (ADVERTISEMENT, "nd_tll", [goto("announced")]),
+    )
+    for kind, option, onward_to in told:
+        for number in macs:
+            yield CLAIMS.flow(60, {**sender, "eth_src": number, **kind, option: number}, onward_to)
+        yield CLAIMS.flow(45, {**sender, **kind}, [goto("spoofed")])
 
 
 def _looked_up(*changed: Action) -> list[Any]:
     """Have the address looked up, and go on or not; `changed` puts back what the packet said before."""
     return [resubmit("sources"), *changed, goto("spoofed")]
-
-
-def _ipv4(sender: dict[Any, Any], block: Own) -> Iterator[Flow]:
-    """IPv4 and ARP from an address."""
-    mine = {**sender, "eth_src": block.mac}
-    yield SOURCES.flow(100, {**mine, "eth_type": IPV4, **block.match("ipv4_src")}, [load(OWN, 1)])
-    arp = {**mine, "eth_type": ARP, "arp_sha": block.mac, **block.match("arp_spa")}
-    yield SOURCES.flow(100, arp, [load(OWN, 1)])
-
-
-def _ipv6(sender: dict[Any, Any], block: Own) -> Iterator[Flow]:
-    """IPv6 from an address, and advertisements of it.
-
-    An advertisement names the sender's MAC address or, as an answer to who knows that already, none (RFC 4861, 4.4).
-    """
-    mine, target = {**sender, "eth_src": block.mac}, block.match("nd_target")
-    yield SOURCES.flow(100, {**mine, "eth_type": IPV6, **block.match("ipv6_src")}, [load(OWN, 1)])
-    for told in (block.mac, 0):
-        yield CLAIMS.flow(100, {**mine, **ADVERTISEMENT, **target, "nd_tll": told}, _looked_up())
 
 
 @app.flows(Switch)
@@ -172,12 +185,22 @@ def rules(net: Any, switch: Switch) -> Iterable[Flow]:
     # Open vSwitch leaves these fields 0 when an option comes twice or is cut off.
     yield CLAIMS.flow(200, {**SOLICITATION, "nd_target": 0}, [goto("spoofed")])
     yield from _detections()
-    yield CLAIMS.flow(50, {**SOLICITATION, "nd_sll": 0}, _looked_up())
+    yield from _neighbor_discovery()
     for kind in (SOLICITATION, ADVERTISEMENT):
         rest = {name: value for name, value in kind.items() if name != "icmpv6_code"}
         yield CLAIMS.flow(10, rest, [goto("spoofed")])
     yield CLAIMS.flow(1, {}, _looked_up())
     yield SPOOFED.flow(200, {OWN: 1}, [load(OWN, 0), onward(SPOOFED)])
+
+
+def _neighbor_discovery() -> Iterator[Flow]:
+    """Solicitations and advertisements name the sender's MAC address or, where that is known already, none (RFC 4861,
+    4.3 and 4.4).  The one that is named is looked up in place of the one that the packet is from: a sender with one MAC
+    address passes with that alone, and what does not pass goes nowhere."""
+    yield CLAIMS.flow(50, {**SOLICITATION, "nd_sll": 0}, _looked_up())
+    yield CLAIMS.flow(40, SOLICITATION, [Move("nd_sll", "eth_src"), _looked_up()])
+    yield CLAIMS.flow(50, {**ADVERTISEMENT, "nd_tll": 0}, [goto("announced")])
+    yield CLAIMS.flow(40, ADVERTISEMENT, [Move("nd_tll", "eth_src"), goto("announced")])
 
 
 def _detections() -> Iterator[Flow]:

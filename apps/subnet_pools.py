@@ -14,7 +14,7 @@ from apps.address_scopes import AddressScope
 from controller.core.app import App
 from controller.core.model import Subnet
 from controller.core.plan import Draft, Refusal
-from controller.core.plans import checks, prefixes
+from controller.core.plans import checks, parse, prefixes
 from controller.core.plans.refusals import bad_request, invalid_input
 from controller.core.plans.revision import existing, update
 from controller.core.resource import Action, Sharing
@@ -43,41 +43,41 @@ SMALLEST_LENGTH = {4: 8, 6: 64}
 
 
 def _name(value: Any) -> str:
-    if not checks.string(value).strip():
-        raise checks.Invalid(f"'{value}' Blank strings are not permitted")
-    return checks.string(value)
+    if not parse.string(value).strip():
+        raise parse.Invalid(f"'{value}' Blank strings are not permitted")
+    return parse.string(value)
 
 
 def _prefixes(value: Any) -> tuple[str, ...]:
     """A list of different blocks; bits of theirs below the prefix length don't count."""
     if not isinstance(value, list):
-        raise checks.Invalid(f"'{checks.printable(value)}' is not a list")
-    if len(value) > checks.MOST_ITEMS:
-        raise checks.Invalid(f"The list has more than {checks.MOST_ITEMS} items")
+        raise parse.Invalid(f"'{parse.printable(value)}' is not a list")
+    if len(value) > parse.MOST_ITEMS:
+        raise parse.Invalid(f"The list has more than {parse.MOST_ITEMS} items")
     again = [str(item) for place, item in enumerate(value) if item in value[:place]]
     if again:
-        raise checks.Invalid(f"Duplicate items in the list: '{checks.printable(', '.join(again))}'")
+        raise parse.Invalid(f"Duplicate items in the list: '{parse.printable(', '.join(again))}'")
     return tuple(_prefix(item) for item in value)
 
 
 def _prefix(value: Any) -> str:
     try:
-        return checks.cidr(value)
+        return parse.cidr(value)
     except Refusal:
-        raise checks.Invalid(f"'{checks.printable(value)}' is not a valid IP subnet") from None
+        raise parse.Invalid(f"'{parse.printable(value)}' is not a valid IP subnet") from None
 
 
 def _pool_id(value: Any) -> str | None:
     if value == "prefix_delegation":
-        raise checks.Invalid("prefix delegation is not supported")
-    return checks.uuid_or_null(value)
+        raise parse.Invalid("prefix delegation is not supported")
+    return parse.uuid_or_null(value)
 
 
-NAME = Check(_name, {"type": "string", "minLength": 1, "maxLength": checks.LONGEST})
+NAME = Check(_name, {"type": "string", "minLength": 1, "maxLength": parse.LONGEST})
 PREFIXES = Check(
-    _prefixes, {"type": "array", "items": {"type": "string", "examples": ["10.0.0.0/8"]}, "maxItems": checks.MOST_ITEMS}
+    _prefixes, {"type": "array", "items": {"type": "string", "examples": ["10.0.0.0/8"]}, "maxItems": parse.MOST_ITEMS}
 )
-LENGTH = Check(checks.non_negative, {"type": "integer", "minimum": 0})
+LENGTH = Check(parse.non_negative, {"type": "integer", "minimum": 0})
 """A prefix length: clients give numbers and are shown texts, as in Neutron."""
 POOL_ID = Check(_pool_id, {"type": ["string", "null"], "format": "uuid"})
 

@@ -12,22 +12,12 @@ from typing import Any
 from controller.core import probe
 from controller.core.address import mac
 from controller.core.app import App
+from controller.core.derived import ArrivingPort, FloodChunk, LocalPort, NetworkOnSwitch, Switch
 from controller.core.effects import Observe
 from controller.core.events import PacketIn
 from controller.core.flow import Controller, Flow, Meter, Metered, OutputReg
-from controller.core.model import (
-    INT,
-    ArrivingPort,
-    Binding,
-    FloodChunk,
-    Holder,
-    LocalPort,
-    Network,
-    NetworkOnSwitch,
-    Port,
-    Probe,
-    Switch,
-)
+from controller.core.model import INT, Binding, Network, Port
+from controller.core.observed import Holder, NoMeters, Probe
 from controller.core.pipeline import (
     CHUNK,
     LAYOUT,
@@ -69,7 +59,7 @@ DELIVER = app.table(
     "deliver",
     stage=OUTPUT,
     slot=0,
-    reads=(OUT, *probe.SIGN),
+    reads=(OUT, "eth_src", *probe.SIGN),
     meaning="out of the port that was decided on",
 )
 PROBES = 0xFF00
@@ -91,6 +81,14 @@ def unicast(net: Any, local: LocalPort | ArrivingPort) -> Iterable[Flow]:
             yield SWITCHING.flow(110, {REMOTE: 0, **match}, both)
 
 
+@app.flows(ArrivingPort)
+def own_words(net: Any, coming: ArrivingPort) -> Iterable[Flow]:
+    """What a guest tells all does not wait for itself at the VIF that it comes to."""
+    port = net.get(Port, coming.port_id)
+    if port is not None:
+        yield DELIVER.flow(95, {OUT: coming.ofport, "eth_src": mac(port.mac_address)}, [])
+
+
 def _macs(net: Any, port: Port) -> Iterable[int]:
     """A port's own MAC address, and those by which it holds addresses beside its own (VRRP's virtual routers)."""
     held = (mac(holder.mac) for holder in net.find(Holder, "port_id", port.id))
@@ -104,8 +102,12 @@ def rules(net: Any, switch: Switch) -> Iterable[Flow | Meter]:
         yield SWITCHING.flow(50, {"eth_dst": MULTICAST}, [goto("flood")])
         yield SWITCHING.flow(20, {REMOTE: 1}, [])
         yield DELIVER.flow(1, {}, [OutputReg(OUT.wire, OUT.offset, OUT.bits)])
-        # No guest gets a probe, not even where the switch has no meters and so refuses the flow that catches it.
+        # No guest gets a probe, not even where the switch refuses the flow that catches it.
         yield DELIVER.flow(90, probe.SIGN, [])
+        # Nor can one send it: where there are no meters, it needs no limit.
+        if net.get(NoMeters, switch.dpid) is not None:
+            yield DELIVER.flow(100, probe.SIGN, [Controller()])
+            return
         yield Meter(PROBES, net.settings.punt_rate)
         yield DELIVER.flow(100, probe.SIGN, [Metered(PROBES), Controller()])
 

@@ -13,22 +13,11 @@ from typing import Any
 
 from controller.core.address import ip, mac, mac_text, version
 from controller.core.app import App
+from controller.core.derived import NetworkOnHost, NetworkOnSwitch, RemotePort, TunnelPort
 from controller.core.effects import EnsureTunnel
 from controller.core.flow import Action, Flow, Output, SetField
-from controller.core.model import (
-    INT,
-    TUNNEL_TYPES,
-    Binding,
-    Host,
-    Network,
-    NetworkOnHost,
-    NetworkOnSwitch,
-    Port,
-    RemotePort,
-    Segment,
-    TunnelPort,
-    WantedMac,
-)
+from controller.core.model import INT, TUNNEL_TYPES, Binding, Host, Network, Port, Segment
+from controller.core.observed import WantedMac
 from controller.core.pipeline import (
     ADMIT,
     CHUNK,
@@ -159,9 +148,15 @@ def replicate(net: Any, on: NetworkOnSwitch) -> Iterable[Flow]:
 def _peers(net: Any, on: NetworkOnSwitch) -> list[str]:
     """The tunnel addresses of the other hosts that have the network, of our own address family."""
     there = {other.host: other.local_ip for other in net.find(NetworkOnHost, "network_id", on.network_id)}
-    own = there.pop(on.host, "")
+    own = there.pop(on.host) if on.host in there else _own_end(net, on.host)
     family = version(own)
     return [peer for peer in there.values() if own and peer and version(peer) == family]
+
+
+def _own_end(net: Any, name: str) -> str:
+    """The tunnel address of a host on which no port of the network is bound yet."""
+    host = net.get(Host, name)
+    return host.local_ip if host is not None else ""
 
 
 @app.flows(TunnelPort)

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from controller.core.app import App
+from controller.core.derived import LocalPort, NetworkOnHost, Switch
 from controller.core.effects import SetTag
-from controller.core.model import LocalPort, NetworkOnHost, OfPort, Switch
+from controller.core.observed import OfPort
 
 app = App("vlan_tag")
 

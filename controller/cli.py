@@ -130,6 +130,8 @@ def _add_import(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     command.add_argument("--apply", action="store_true", help="do it; without, only what would be done is shown")
     command.add_argument("--physical-network", metavar="NAME", default="", help="where VLANs of Quantum v1 are")
     command.add_argument("--config", metavar="FILE", help="INI file, ours or that of Quantum's Open vSwitch plugin")
+    text = "INI file of Neutron's; may be given again.  Told is what it means here, and it counts without --config"
+    command.add_argument("--neutron-config", metavar="FILE", action="append", default=[], help=text)
     command.add_argument("--database", metavar="URL", help="SQLAlchemy URL of Patchbay's own database")
     command.set_defaults(function=_import)
 

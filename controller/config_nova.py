@@ -60,9 +60,14 @@ NOVA: tuple[Declared, ...] = (
 )
 
 
+def is_there(section: Mapping[str, Any]) -> bool:
+    """Whether there is a Nova that is told of ports."""
+    return bool(section["endpoint"] or section["auth_url"])
+
+
 def read(section: Mapping[str, Any]) -> NovaSettings | None:
     """The settings of the section, None where Nova is not told.  Raises ValueError for an auth_url without password."""
-    if not (section["endpoint"] or section["auth_url"]):
+    if not is_there(section):
         return None
     if section["auth_url"] and not section["password"]:
         raise ValueError("password: it must be set when auth_url is")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import ssl
 from collections.abc import Callable, Iterable
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
@@ -13,7 +12,7 @@ from webob import Request, Response
 
 from controller.config_types import Address
 from rest import errors
-from rest.wsgi import RETRY_AFTER, Application
+from rest.wsgi import RETRY_AFTER, Application, refused
 
 PATHS = ("/patchbay/", "/v2.0/convergence", "/v1.0/extensions/ovs/", "/v1.1/extensions/ovs/")
 """How the paths begin that are the controller's."""
@@ -39,7 +38,8 @@ class Forward:
         try:
             response = self._ask(Request(environ))
         except (OSError, HTTPException) as error:
-            response = _no_controller(f"no controller answers at {self._address}: {error}")
+            reason = f"no controller answers at {self._address}: {error}"
+            response = refused(environ, errors.unavailable(reason, RETRY_AFTER))
         answered: Iterable[bytes] = response(environ, start_response)
         return answered
 
@@ -78,11 +78,3 @@ def _headers(request: Request) -> dict[str, str]:
 def _response(answer: HTTPResponse) -> Response:
     headers = [(name, value) for name, value in answer.getheaders() if not is_hop_by_hop(name)]
     return Response(status=f"{answer.status} {answer.reason}", headerlist=headers, body=answer.read())
-
-
-def _no_controller(reason: str) -> Response:
-    error = errors.unavailable(reason, RETRY_AFTER)
-    response = Response(status=error.status, headerlist=list(error.headers.items()))
-    response.content_type = "application/json"
-    response.body = json.dumps(error.document()).encode()
-    return response

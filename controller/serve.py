@@ -26,14 +26,16 @@ from controller.config import Config, ConfigError, load
 from controller.config_tls import Tls
 from controller.core import app
 from controller.core.check import Edges
+from controller.core.effects import Propose, TellServers
 from controller.core.inspect import Inspector
 from controller.core.machine import Machine
+from controller.core.model import ServerEvent
 from controller.core.pipeline import LAYOUT
 from controller.core.plans import quotas
 from controller.core.probe import NONCE_BITS
 from controller.core.record import write_event
 from controller.core.resources import declare
-from controller.core.row import KINDS
+from controller.core.row import KINDS, key_of
 from controller.io import http, tls
 from controller.io.loop import Loop
 from controller.io.nova import Nova
@@ -106,14 +108,24 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
         hub.spawn(http.serve, beside, rest.identity, scheme=config.scheme, connections=256)
     gc.collect()
     gc.freeze()
+    _tell_servers(config, loop, rows)
     loop.start()
     hub.spawn(follow, store)
-    if config.nova is not None:
-        loop.servers = nova = Nova(config.nova)
-        hub.spawn(nova.run)
     hub.spawn(http.serve, listener, rest.application, scheme=config.scheme, connections=1024)
     _announce(config, store, rest.password)
     return hub.Event()
+
+
+def _tell_servers(config: Config, loop: Loop, rows: list[Any]) -> None:
+    """Tell Nova, where there is one, what it is still to be told; else that waits no more."""
+    waiting = sorted((row for row in rows if isinstance(row, ServerEvent)), key=key_of)
+    forget = lambda numbers: loop.carry_out(Propose("forget_events", numbers))  # noqa: E731
+    if config.nova is not None:
+        loop.servers = nova = Nova(config.nova, forget)
+        nova.tell(TellServers(tuple(waiting)))
+        hub.spawn(nova.run)
+    elif waiting:
+        forget(tuple(map(key_of, waiting)))
 
 
 def _check_quotas(config: Config, apps: Iterable[app.App]) -> None:

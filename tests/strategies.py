@@ -14,7 +14,9 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 
 from apps.port_security import PortSecurity
-from controller.core.model import NETWORK_TYPES, LocalPort, Network, Port
+from controller.core.derived import LocalPort
+from controller.core.effects import FlowMods
+from controller.core.model import NETWORK_TYPES, Network, Port
 from controller.core.packet import arp_request, ethernet, neighbor_solicitation
 from controller.core.plan import Refusal
 from controller.core.plans import networks, segments
@@ -49,6 +51,8 @@ def _action(name: str, *parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Acti
 made = st.one_of(
     _action("network", st.sampled_from(NETWORK_TYPES)),
     _action("subnet", few, st.sampled_from((4, 6))),
+    _action("advertised", few),
+    _action("router", few),
     _action("port", few, few),
     _action("plug", few, few),
     _action("plug", few, few),
@@ -74,6 +78,7 @@ changed = st.one_of(
     _action("ask", few, few, st.sampled_from((4, 6))),
     _action("expire", few, few),
     _action("bounce", few),
+    _action("meters", few, on),
     _action("rejoin", few),
     _action("settle"),
 )
@@ -145,6 +150,20 @@ def _subnet(world: World, number: int, version: int) -> None:
     network = pick(all_networks(world), number)
     if network is not None:
         world.subnet(network, "10.0.0.0/24" if version == 4 else "fd00::/64")
+
+
+def _advertised(world: World, number: int) -> None:
+    """A subnet of which router advertisements tell."""
+    network = pick(all_networks(world), number)
+    if network is not None:
+        world.subnet(network, "fd01::/64", ipv6_ra_mode="slaac", ipv6_address_mode="slaac")
+
+
+def _router(world: World, number: int) -> None:
+    """A port that has its gateway's address."""
+    network = pick(all_networks(world), number)
+    if network is not None and len(all_ports(world)) < 8:
+        world.port(network, fixed_ips=[{"ip_address": "fd01::1"}])
 
 
 def _port(world: World, number: int, mac: int) -> None:
@@ -281,6 +300,17 @@ def _bounce(world: World, number: int) -> None:
         world.bounce(bridge)
 
 
+def _meters(world: World, number: int, has: bool) -> None:
+    """A bridge connects anew, with a datapath that has meters or none."""
+    bridge = pick(world.bridges, number)
+    if bridge is not None and bridge.dpid in world.connected():
+        world.disconnect(bridge)
+        bridge.has_meters = has
+        if not has:
+            bridge.switch.apply(FlowMods(bridge.dpid, 0, stale_meters=tuple(bridge.switch.meters)))
+        world.connect(bridge)
+
+
 def _rejoin(world: World, host: int) -> None:
     hypervisor = _host(world, host)
     if hypervisor.managed:
@@ -290,6 +320,8 @@ def _rejoin(world: World, host: int) -> None:
 _ACTIONS: dict[str, Any] = {
     "network": _network,
     "subnet": _subnet,
+    "advertised": _advertised,
+    "router": _router,
     "port": _port,
     "plug": _plug,
     "plug_by_name": _plug_by_name,
@@ -312,6 +344,7 @@ _ACTIONS: dict[str, Any] = {
     "ask": _ask,
     "expire": _expire,
     "bounce": _bounce,
+    "meters": _meters,
     "rejoin": _rejoin,
     "settle": lambda world: world.settle(),
     **secured.ACTIONS,

@@ -11,11 +11,13 @@ from apps.dhcp.subnets import Guest, hostname, served
 from apps.dhcp_options import DhcpOptions
 from controller.core.address import mac
 from controller.core.app import App
+from controller.core.derived import LocalPort
 from controller.core.effects import PacketOut
 from controller.core.events import PacketIn
-from controller.core.flow import Controller, Flow, Meter, Metered, Output
-from controller.core.model import LocalPort, Network, Port
+from controller.core.flow import Flow, Meter, Output
+from controller.core.model import Network, Port
 from controller.core.pipeline import RESPOND
+from controller.core.punts import to_controller
 
 app = App("dhcp")
 
@@ -39,14 +41,11 @@ ANSWERS = {4: v4.answer, 6: v6.answer}
 
 @app.flows(LocalPort)
 def punt(net: Any, local: LocalPort) -> Iterable[Flow | Meter]:
-    """A port with an address in a subnet where DHCP is spoken asks the controller, within its rate.
-
-    The meter is the one of all copies that the port makes (id: the OpenFlow port)."""
+    """A port with an address in a subnet where DHCP is spoken asks the controller."""
     port = net.get(Port, local.port_id)
     for version, request in REQUESTS.items() if port is not None else ():
         if served(net, port, version):
-            yield Meter(local.ofport, net.settings.punt_rate)
-            yield DHCP.flow(100, {"in_port": local.ofport, **request}, [Metered(local.ofport), Controller()])
+            yield from to_controller(net, local, DHCP, request)
 
 
 @app.packets(DHCP)

@@ -7,19 +7,16 @@ from functools import lru_cache
 from netaddr import IPAddress
 
 
+@lru_cache(maxsize=1 << 12)
 def mac(text: str) -> int:
     """The number of a MAC address as rows have it: "fa:16:3e:00:00:01" -> 0xfa163e000001."""
     return int(text.replace(":", ""), 16)
 
 
+@lru_cache(maxsize=1 << 12)
 def ip(text: str) -> int:
     """The number of an IPv4 or IPv6 address as rows have it."""
-    return _ipv6(text) if version(text) == 6 else int.from_bytes(bytes(map(int, text.split("."))), "big")
-
-
-@lru_cache(maxsize=1 << 12)
-def _ipv6(text: str) -> int:
-    return int(IPAddress(text))
+    return int(IPAddress(text)) if version(text) == 6 else int.from_bytes(bytes(map(int, text.split("."))), "big")
 
 
 def link_local(mac: int) -> int:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from controller.core.effects import Propose
-from controller.core.model import Agent, Host, Presence, Session
+from controller.core.model import Agent, Host
 from controller.core.net import Change, Net
+from controller.core.observed import Presence, Session
 
 GRACE = 30.0
 """Seconds that hosts have to come back after a start, before those that were connected count as gone."""

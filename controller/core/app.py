@@ -15,7 +15,8 @@ from importlib.metadata import entry_points
 from typing import Any, NamedTuple
 
 from controller.core import pipeline
-from controller.core.model import ETH, INT, ArrivingPort, LocalPort, Switch
+from controller.core.derived import ArrivingPort, LocalPort, Switch
+from controller.core.model import ETH, INT
 from controller.core.placement.layer import Layer
 from controller.core.resource import Action, Computed, Extension, Filter, Resource, Source
 from controller.core.row import row
@@ -45,7 +46,7 @@ class Renderer:
 
 class Turn(NamedTuple):
     """A function that is called for each row of a class once in `seconds`, and soon for those of a network of which a
-    row of class `soon` changed."""
+    row of class `soon` came, changed or went."""
 
     name: str
     scope: type
@@ -81,6 +82,7 @@ class App:
         self.onces: list[tuple[str, Callable[[Any], None]]] = []
         self.layers: list[Layer] = []
         self.starts: list[Callable[[Any], None]] = []
+        self.interims: list[type] = []
         self.renderers: list[Renderer] = []
         self.packet_handlers: dict[tuple[str, int], Callable[..., Iterable[Any]]] = {}
         self.restorers: dict[tuple[str, int], Callable[..., Iterable[Any]]] = {}
@@ -174,6 +176,12 @@ class App:
         self.layers.append(made)
         return made
 
+    def interim(self, row_type: type) -> type:
+        """Declare that rows of a stored class end when all switches have acknowledged what follows from them (see
+        core.interim)."""
+        self.interims.append(row_type)
+        return row_type
+
     def table(self, name: str, **declared: Any) -> pipeline.Table:
         """Declare a table of this app (see pipeline.table)."""
         return pipeline.table(name, self.name, **declared)
@@ -197,14 +205,19 @@ class App:
         return self._handler(self.packet_handlers, table)
 
     def restore(self, table: pipeline.Table) -> Callable[[Any], Any]:
-        """Tell what a flow of a reactive table stood for: `f(net, dpid, fields) -> rows`, so it survives a restart."""
+        """Tell what a flow of a reactive table stood for: `f(net, dpid, fields) -> rows`, so it survives a restart.
+
+        `fields` is what it matches, by name, and its `cookie` when it was found on a switch that connects; when it has
+        ended, and the rows are taken back, it has none."""
         return self._handler(self.restorers, table)
 
     def periodic(self, scope: type, seconds: float, soon: type | None = None) -> Callable[[Any], Any]:
-        """Send something for each row of `scope`, which has a `dpid`, once in so many seconds: `f(net, row) -> effects`
-        (PacketOut).  The rows' turns are spread evenly over that time; `net` is that of a packet handler.
+        """Send something for each row of `scope`, which has a `dpid`, once in so many seconds: `f(net, row, before) ->
+        effects` (PacketOut).  The turns of rows whose switches are connected are spread evenly over that time; `net` is
+        that of a packet handler.
 
-        With `soon=Subnet` those of a network are served within seconds when a subnet of it changes."""
+        With `soon=Subnet` those of a network are served within seconds when a subnet of it comes, changes or goes, or
+        when their switch is back, if it was away then; `before` has those subnets as they were (else it is empty)."""
 
         def register(function: Any) -> Any:
             self.turns.append(Turn(f"{self.name}.{function.__name__}", scope, seconds, function, soon))

@@ -12,25 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from controller.core.derived import ArrivingPort, LocalPort, Switch, TunnelPort, Uplink
 from controller.core.effects import Propose
 from controller.core.faults import Faults
 from controller.core.ledger import UNKNOWN, Ledger
-from controller.core.model import (
-    INT,
-    TUNNEL_TYPES,
-    ArrivingPort,
-    Binding,
-    Fault,
-    Heard,
-    Host,
-    LocalPort,
-    Port,
-    PortBinding,
-    Switch,
-    TunnelPort,
-    Uplink,
-)
+from controller.core.model import INT, TUNNEL_TYPES, Binding, Fault, Host, Port, PortBinding
 from controller.core.net import Change, Net
+from controller.core.observed import Heard
 from controller.core.placement.ports import destinations
 from controller.core.segments import segments_of
 from controller.core.trunks import bridge_of
@@ -127,8 +115,11 @@ class Bindings:
 
     @staticmethod
     def _due(net: Net, binding: Binding) -> bool:
-        """Whether acknowledgements would change anything: the port is to become ACTIVE, or to lose an old fault."""
-        port, faulty = net.get(Port, binding.port_id), net.get(Fault, ("Port", binding.port_id)) is not None
+        """Whether acknowledgements would change anything: the port is to become ACTIVE, or to lose an old fault (which
+        stays where its guest is to come to a host that has no room for it)."""
+        port, coming = net.get(Port, binding.port_id), net.get(ArrivingPort, binding.port_id)
+        full = coming is not None and coming.host != binding.arriving
+        faulty = net.get(Fault, ("Port", binding.port_id)) is not None and not full
         return port is not None and port.admin_state_up and (faulty or not binding.active)
 
     def _wait(self, net: Net, vif: Vif, local: LocalPort | ArrivingPort, busy: list[int], ledgers: Any) -> None:

@@ -13,24 +13,11 @@ from controller.core import flow as f
 from controller.core import probe
 from controller.core.address import mac
 from controller.core.counters import Counters
+from controller.core.derived import LocalPort, Switch, TunnelPort, Uplink
 from controller.core.events import ProbeOver, ProbeWanted
 from controller.core.machine import Machine
-from controller.core.model import (
-    ETH,
-    Binding,
-    Fault,
-    Host,
-    LocalPort,
-    Network,
-    OfPort,
-    Port,
-    Presence,
-    Probe,
-    Session,
-    Switch,
-    TunnelPort,
-    Uplink,
-)
+from controller.core.model import ETH, Binding, Fault, Host, Network, Port
+from controller.core.observed import OfPort, Presence, Probe, Session
 from controller.core.packet import Packet
 from controller.core.pipeline import LAYOUT
 from controller.core.simulate import Ambiguous, Loop, ModelSwitch, Result, Step

@@ -6,7 +6,7 @@ A meter has the highest rate that is wanted of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from controller.core.flow import Flow, Meter, Slot
@@ -48,14 +48,14 @@ class Claims:
         self._rates: dict[int, dict[Owner, int]] = {}
         self._disputes: dict[Slot | int, None] = {}
 
-    def change(self, owner: Owner, old: Iterable[Flow | Meter], new: Iterable[Flow | Meter]) -> None:
+    def change(self, owner: Owner, old: Collection[Flow | Meter], new: Collection[Flow | Meter]) -> None:
         """A unit's flows and meters became different."""
-        old_set, new_set = set(old), set(new)
+        both = {*old}.intersection(new) if old and new else ()
         for item in old:
-            if item not in new_set:
+            if item not in both:
                 self._release(owner, item)
         for item in new:
-            if item not in old_set:
+            if item not in both:
                 self._claim(owner, item)
 
     def _release(self, owner: Owner, item: Flow | Meter) -> None:

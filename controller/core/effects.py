@@ -9,7 +9,7 @@ from controller.core.net import Change
 
 if TYPE_CHECKING:
     from controller.core.flow import Flow, Meter
-    from controller.core.server_events import ServerEvent
+    from controller.core.model import ServerEvent
 
 # ---------------------------------------------------------------------------------------------------------------------
 # To switches
@@ -152,10 +152,11 @@ class OvsdbOps:
 
 @dataclass(frozen=True, slots=True)
 class Propose:
-    """Ask the store to run a wiring plan (a function of `core.plans.wiring`) with an argument."""
+    """Ask the store to run a wiring plan (a function of `core.plans.wiring`) with an argument, `after` some seconds."""
 
     plan: str
     argument: Any
+    after: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,4 +177,6 @@ class TellServers:
     events: tuple[ServerEvent, ...]
 
 
-Effect = FlowMods | PacketOut | FlushConnections | Read | Disconnect | OvsdbOps | Propose | TellServers
+SwitchEffect = FlowMods | PacketOut | FlushConnections | Read | Disconnect
+"""What is done to one switch: all have its dpid."""
+Effect = SwitchEffect | OvsdbOps | Propose | TellServers

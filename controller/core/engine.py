@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 from controller.core.app import FLOWS, Renderer
+from controller.core.flow import Meter, Metered
 from controller.core.net import Change, Net
+from controller.core.observed import NoMeters
 from controller.core.row import Index, changes_flows
 from controller.core.settings import Settings
 
@@ -25,16 +28,17 @@ class View:
     `reads` is what the function that is being applied has looked up so far.
     """
 
-    __slots__ = ("_net", "reads", "settings")
+    __slots__ = ("_get", "_net", "reads", "settings")
 
     def __init__(self, net: Net, settings: Settings) -> None:
         self._net = net
+        self._get = net.get
         self.settings = settings
         self.reads: set[tuple[Any, ...]] = set()
 
     def get(self, row_type: type, key: Any) -> Any:
         self.reads.add((row_type, key))
-        return self._net.get(row_type, key)
+        return self._get(row_type, key)
 
     def find(self, row_type: type, index: str, value: Any) -> list[Any]:
         self.reads.add((row_type, index, value))
@@ -112,12 +116,16 @@ class Engine:
                     self._place(renderer, key, new, True, dirty)
             if changes_flows(old, new):
                 self._touch(row_type, key, change, dirty)
+        # One function for all its rows, then the next one: what a function needs is then in the processor's caches.
+        groups: dict[Renderer, list[Unit]] = {}
+        for unit in dirty:
+            groups.setdefault(unit.renderer, []).append(unit)
         deltas: list[Delta] = []
         faulty: list[Unit] = []
         view = View(net, self.settings)
-        for unit, render in dirty.items():
+        for unit in chain.from_iterable(groups.values()):
             fault = unit.fault
-            self._refresh(net, view, unit, render, deltas)
+            self._refresh(net, view, unit, dirty[unit], deltas)
             if unit.fault != fault:
                 faulty.append(unit)
         return deltas, faulty
@@ -175,8 +183,10 @@ class Engine:
         self.renders += 1
         unit.rendered = True
         try:
-            subject = key if renderer.shared else net.get(renderer.scope, key)
-            unit.items = tuple(renderer.function(view, subject))
+            subject: Any = key if renderer.shared else net.get(renderer.scope, key)
+            items = tuple(renderer.function(view, subject))
+            metered = Meter in map(type, items) and not renderer.shared
+            unit.items = _offered(view, subject.dpid, items) if metered else items
             unit.fault = ""
         except Exception as error:  # noqa: BLE001  (an app's bug becomes a fault of its own rows, no more)
             unit.items = ()
@@ -207,6 +217,16 @@ class Engine:
         watched = self._watched.setdefault(row_type, [])
         if all(index.name != name for index in watched):
             watched.extend(index for index in row_type.ROW.indexes if index.name == name)
+
+
+def _offered(view: View, dpid: int, items: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What a switch is to have: where its datapath has no meters, nothing that uses one.  Guests could flood the
+    controller by what has no limit, so it is not offered there."""
+    if view.get(NoMeters, dpid) is None:
+        return items
+    return tuple(
+        item for item in items if not (isinstance(item, Meter) or isinstance(next(iter(item.actions), None), Metered))
+    )
 
 
 def _aimed(targets: AbstractSet[Any], target: Any, present: bool) -> AbstractSet[Any]:

@@ -79,7 +79,8 @@ class Installed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SwitchUp:
-    """A bridge connected and was read: its ports, the flows that stand in it, and its meters as (id, rate)."""
+    """A bridge connected and was read: its ports, the flows that stand in it, and its meters as (id, rate); or its
+    datapath can have none (`has_meters` False)."""
 
     dpid: int
     address: str
@@ -87,6 +88,7 @@ class SwitchUp:
     installed: tuple[Installed, ...]
     meters: tuple[tuple[int, int], ...] = ()
     suspect: tuple[int, ...] = ()
+    has_meters: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,8 @@ class BridgeRow(NamedTuple):
 
 class InterfaceRow(NamedTuple):
     """An interface as OVSDB has it.  Its OpenFlow port is told over OpenFlow, by name; `error` says why it has none.
-    `mtu` is 0 where Open vSwitch does not tell it; `peer` is that of a patch port."""
+    `mtu` is 0 where Open vSwitch does not tell it; `peer` is that of a patch port; `bond` is the port that it shares
+    with other interfaces."""
 
     name: str
     bridge: str
@@ -191,6 +194,7 @@ class InterfaceRow(NamedTuple):
     ours: bool = False
     mtu: int = 0
     peer: str = ""
+    bond: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +211,8 @@ class HostUp:
     interfaces: tuple[InterfaceRow, ...] = ()
     problem: str = ""
     zone: str = ""
+    local_ip_mtu: int = 0
+    local_ip_interface: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +227,8 @@ class HostChanged:
     bridges: tuple[BridgeRow, ...] = ()
     problem: str = ""
     zone: str = ""
+    local_ip_mtu: int = 0
+    local_ip_interface: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 
+from controller.core.derived import Switch
 from controller.core.effects import Propose
 from controller.core.engine import Unit, subject
-from controller.core.model import Switch
 from controller.core.net import Net
 
 Subject = tuple[str, str]

@@ -271,12 +271,21 @@ def match_field(name: str, wanted: int | tuple[int, int], limit: int) -> tuple[s
 
 PLAIN = 2
 """The format of marshal that writes each value in full: the same bytes in every process and version of Python."""
-_SAID = Kept(lambda action: marshal.dumps(_plain(action), PLAIN), 1 << 13)
-"""The bytes of an action that cookies follow from."""
+
+
+def _said(action: Action) -> bytes:
+    try:
+        return marshal.dumps(tuple(action), PLAIN)
+    except ValueError:  # it holds another one
+        return marshal.dumps(_plain(action), PLAIN)
 
 
 def _plain(value: Any) -> Any:
     return tuple(map(_plain, value)) if isinstance(value, tuple) else value
+
+
+_SAID = Kept(_said, 1 << 13)
+"""The bytes of an action that cookies follow from."""
 
 
 class Flow:

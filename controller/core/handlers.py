@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.core.app import App
+from controller.core.derived import Switch
 from controller.core.effects import Propose
 from controller.core.events import PacketIn
 from controller.core.faults import Faults
-from controller.core.model import INT, Switch
+from controller.core.model import INT
 from controller.core.net import Net
 from controller.core.settings import Settings
 from controller.core.turns import Turns
@@ -80,8 +81,8 @@ class Handlers:
 
     def take_turns(self, net: Net, now: float, take: Take) -> None:
         """Take what the functions give whose turn it is."""
-        for turn, row in self.turns.tick(net, now):
-            self._call((turn.name, turn.function), row.dpid, take, Rows(net, self._settings), row)
+        for turn, row, before in self.turns.tick(net, now):
+            self._call((turn.name, turn.function), row.dpid, take, Rows(net, self._settings), row, before)
 
     def _call(self, handler: tuple[str, Callable[..., Iterable[Any]]], dpid: int, take: Take, *about: Any) -> None:
         name, function = handler

@@ -23,8 +23,9 @@ from controller.core.effects import (
 from controller.core.engine import Delta
 from controller.core.events import HostChanged, HostUp, InterfaceRow, InterfacesChanged, PortDesc, SwitchUp
 from controller.core.flow import LOCAL
-from controller.core.model import Host, Interface, OfPort, Presence, Session
+from controller.core.model import Host
 from controller.core.net import Change, Net
+from controller.core.observed import Interface, NoMeters, OfPort, Presence, Session
 from controller.core.settings import HostSettings, Settings
 from controller.core.trunks import bridge_of, joined
 
@@ -69,6 +70,9 @@ class Hosts:
         )
         if host != known:
             yield Propose("describe_host", host)
+        presence = net.get(Presence, event.name)
+        if presence is not None:
+            yield Change(presence, replace(presence, **_underlay(event)))
 
     def integration_bridge(self, event: HostUp | HostChanged) -> str:
         return event.integration_bridge or self.settings.integration_bridge
@@ -98,7 +102,7 @@ class Hosts:
         gone = [known.name for known in net.find(Interface, "host", event.name) if known.name not in named]
         yield from self._interfaces(net, InterfacesChanged(event.name, event.interfaces, tuple(gone)))
         yield from self.described(net, event)
-        yield net.change(Presence(event.name, _address(event.connection)))
+        yield net.change(Presence(event.name, _address(event.connection), **_underlay(event)))
 
     def interfaces(self, net: Net, event: InterfacesChanged) -> Iterable[Change | Propose]:
         """Interfaces came, changed or went.  Which bridges are ours depends on the patches of the operator."""
@@ -121,8 +125,11 @@ class Hosts:
     # -- over OpenFlow alone ------------------------------------------------------------------------------------------
 
     def connected(self, net: Net, event: SwitchUp) -> Iterable[Change | Propose]:
-        """A bridge connected: its ports, and its host if that can be told at once."""
+        """A bridge connected: what it can, its ports, and its host if that can be told at once."""
         yield net.change(Session(event.dpid, event.address, True))
+        without = net.get(NoMeters, event.dpid)
+        if event.has_meters == (without is not None):
+            yield Change(without, None) if without is not None else Change(None, NoMeters(event.dpid))
         numbers = {port.number for port in event.ports}
         for known in net.find(OfPort, "dpid", event.dpid):
             if known.number not in numbers:
@@ -181,6 +188,11 @@ class Hosts:
         return next((host for host in self.settings.hosts if dpid in host.dpids), None)
 
 
+def _underlay(event: HostUp | HostChanged) -> dict[str, Any]:
+    """What a host says of where its tunnel address is, as fields of Presence."""
+    return {"local_ip_mtu": event.local_ip_mtu, "local_ip_interface": event.local_ip_interface}
+
+
 def _address(connection: str) -> str:
     """The IP address of "tcp:10.0.0.1:43210" or "tcp:[fd00::1]:43210"."""
     bare = connection.split(":", 1)[1] if connection.split(":", 1)[0] in ("tcp", "ssl") else connection
@@ -202,7 +214,9 @@ def _ofport(dpid: int, port: PortDesc) -> OfPort:
 
 
 def _interface(host: str, row: InterfaceRow) -> Interface:
-    return Interface(host, row.name, row.bridge, row.type, row.iface_id, row.mac, row.error, row.tag, row.mtu, row.peer)
+    return Interface(
+        host, row.name, row.bridge, row.type, row.iface_id, row.mac, row.error, row.tag, row.mtu, row.peer, row.bond
+    )
 
 
 class OvsdbWants:

@@ -12,22 +12,11 @@ from typing import Any
 from controller.core import mtu
 from controller.core.app import FLOWS
 from controller.core.check import Checker, Edges, Verdict
+from controller.core.derived import LocalPort, NetworkOnHost, Switch
 from controller.core.flow import Flow
 from controller.core.machine import Machine
-from controller.core.model import (
-    INT,
-    Binding,
-    Fault,
-    Host,
-    LocalPort,
-    Network,
-    NetworkOnHost,
-    OfPort,
-    Port,
-    Presence,
-    Session,
-    Switch,
-)
+from controller.core.model import INT, Binding, Fault, Host, Network, Port
+from controller.core.observed import NoMeters, OfPort, Presence, Session
 from controller.core.pipeline import LAYOUT
 from controller.core.segments import segments_of
 from controller.core.text import format_flow
@@ -37,6 +26,8 @@ Wait = Callable[[Callable[[], bool], float], None]
 """`wait(reached, seconds)` returns when `reached()` is true, or the time is over."""
 ANSWER = 2.0
 """Seconds that switches have to tell their counters."""
+UNLIMITED = "DHCP, answers to router solicitations, and what else guests could flood the controller by"
+"""What a switch without meters goes without (see engine)."""
 DONE, PENDING, AWAY, REFUSED = "done", "pending", "away", "refused"
 """How it stands with a switch and a revision: it has all its flows; some are under way, or wait for what is; it is not
 connected, so what it holds is not known; it has all its flows but some that it refuses (`faults` says which)."""
@@ -79,10 +70,19 @@ class Inspector:
                 "networks": len(net.find(NetworkOnHost, "host", host.name)),
                 "ports": len(net.find(Binding, "host", host.name)),
                 "fault": self._fault("Host", host.name),
-                "note": mtu.host_note(net, self._machine.settings, host),
+                "note": "; ".join(self._notes(host)),
             }
             for host in sorted(net.all(Host), key=lambda host: host.name)
         ]
+
+    def _notes(self, host: Host) -> Iterator[str]:
+        """What is odd with a host."""
+        for switch in self._machine.net.find(Switch, "host+role", (host.name, INT)):
+            if self._machine.net.get(NoMeters, switch.dpid) is not None:
+                yield f"{switch.bridge} has no meters: {UNLIMITED} are not offered"
+        note = mtu.host_note(self._machine.net, self._machine.settings, host)
+        if note:
+            yield note
 
     def _bridge(self, name: str, dpid: int) -> dict[str, Any]:
         session, switch = self._machine.net.get(Session, dpid), self._machine.net.get(Switch, dpid)

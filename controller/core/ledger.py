@@ -6,7 +6,7 @@ A removal names table and cookie, never a match, so nothing that is not ours can
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
 from controller.core.claims import Claims, Owner
@@ -16,7 +16,7 @@ from controller.core.flow import Flow, Meter, Slot, is_ours
 
 Digest = Callable[[Flow], int]
 NOT_THERE = -1
-IN_FLIGHT = 2
+IN_FLIGHT = 4
 """Bundles that may be on their way to a switch.  A slow one gets its changes together, and no queue grows."""
 HANDFUL = 4
 """Bundles refused for flows of one table from which on its other flows are suspects, and go in many small bundles: a
@@ -76,7 +76,7 @@ class Ledger:
         self._returned: tuple[int, dict[int, Slot]] = (0, {})
         self._reading: Reading | None = None
 
-    def change(self, owner: Owner, old: Iterable[Flow | Meter], new: Iterable[Flow | Meter]) -> None:
+    def change(self, owner: Owner, old: Collection[Flow | Meter], new: Collection[Flow | Meter]) -> None:
         """A unit's flows and meters on this switch became different."""
         self.claims.change(owner, old, new)
 

@@ -17,15 +17,18 @@ from controller.core.app import FLOWS, App, renderers
 from controller.core.bindings import Bindings
 from controller.core.contests import Contests
 from controller.core.convergence import Convergence
+from controller.core.derived import Switch
 from controller.core.effects import Effect, Observe, PacketOut, Propose, Read
 from controller.core.engine import Delta, Engine, Unit
 from controller.core.faults import Faults, shown_on
 from controller.core.flow import Flow, is_ours
 from controller.core.handlers import Handlers
 from controller.core.hosts import Hosts, OvsdbWants
+from controller.core.interim import Interim
 from controller.core.ledger import Digest, Ledger
-from controller.core.model import INT, Fault, ForeignDefault, Host, OfPort, Probe, Session, Switch
+from controller.core.model import INT, Fault, Host
 from controller.core.net import Change, Net
+from controller.core.observed import ForeignDefault, OfPort, Probe, Session
 from controller.core.placement import Placement
 from controller.core.rereads import Rereads
 from controller.core.row import key_of
@@ -66,6 +69,7 @@ class Machine:
         self.faults = Faults()
         self.bindings = Bindings(self.faults)
         self.convergence = Convergence(revision)
+        self.interim = Interim(row_type for app in self.apps for row_type in app.interims)
         self.revision = revision
         self._changes: list[Change] = []
         self._effects: list[Effect] = []
@@ -126,7 +130,10 @@ class Machine:
         for dpid in due:
             self._contend(dpid)
             self._flush(dpid)
-        self.convergence.follow(self.net, changes, due, self.ledgers, self.revision)
+        oldest = self.interim.follow(changes, self.revision)
+        self.convergence.follow(self.net, changes, due, self.ledgers, self.revision, oldest)
+        self.convergence.halved = self.interim.oldest
+        self._effects.extend(self.interim.over(self.convergence))
         self._effects.extend(self.agents.follow(self.net, changes))
         self._effects.extend(self.wants.flush())
         self._effects.extend(self.bindings.follow(self.net, changes, self.ledgers, self._busy()))
@@ -202,11 +209,12 @@ class Machine:
         self.revision = event.revision
         for change in event.changes:
             self._apply(change)
-        self._effects.extend(server_events.told(self.net, event.changes))
+        self._effects.extend(server_events.told(event.changes))
 
     def _tick(self, event: e.Tick) -> None:
         self._take(self.hosts.tick(self.net, event.now))
         self.agents.tick(event.now)
+        self.interim.tick(event.now)
         self._effects.extend(self.wants.flush_tags(self.net))
         self._app_handlers.take_turns(self.net, event.now, self._take_effect)
         self._effects.extend(self._app_handlers.tick(self.net, event.now))
@@ -227,7 +235,8 @@ class Machine:
         self._read(event.dpid, event.installed)
         self._rereads.forget(event.dpid)
         for entry in [entry for entry in event.installed if entry.fields]:
-            self._app_handlers.restore(self.net, event.dpid, entry.table, dict(entry.fields), self._put)
+            fields = {**dict(entry.fields), "cookie": entry.cookie}
+            self._app_handlers.restore(self.net, event.dpid, entry.table, fields, self._put)
 
     def _reread(self, event: e.Reread) -> None:
         ledger = self._ledger(event.dpid)

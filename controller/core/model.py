@@ -1,7 +1,6 @@
-"""The core rows.
+"""The configured rows of the core, and the values in them: what is stored in SQL and written by plans.
 
-*Configured* rows (`store=True`) live in SQL and are written by plans.  *Observed* rows live in memory: they say what
-switches and hosts reported.  *Derived* rows are kept by `placement` and are what most flow functions are applied to.
+What switches and hosts reported is in `observed`, what follows from all of these in `derived`.
 
 Keys (`key` fields) are small integers given once and stored, for registers and tunnel ids; they are never reused
 while a row that had them lives.
@@ -9,7 +8,6 @@ while a row that had them lives.
 
 from __future__ import annotations
 
-import re
 from typing import Any, NamedTuple
 
 from controller.core.row import PLANNED, REQUIRED, attr, index, quiet, row, tags
@@ -284,6 +282,7 @@ class PortBinding:
         index("host+network_id", each=lambda binding: [(host, binding.network_id) for host in binding.hosts]),
         index("host", each=lambda binding: binding.hosts),
         index("migrating", each=lambda binding: [binding.port_id] if binding.arriving else []),
+        index("migration", each=lambda b: [b.network_id] if b.arriving or b.migrated else []),
     ],
     store=True,
 )
@@ -294,7 +293,7 @@ class Binding:
 
     While its guest migrates, `arriving` is the host that it goes to and has a VIF on already: both get the packets for
     it.  `wired` is what `active` is, of that host.  Once the guest was heard there, that is the `host`; it has `moved`
-    while the port itself is still bound to the other one.
+    while the port itself is still bound to the other one.  One that came to its host so has `migrated`.
     """
 
     port_id: str
@@ -304,6 +303,7 @@ class Binding:
     arriving: str = ""
     wired: bool = quiet(default=False)
     moved: bool = quiet(default=False)
+    migrated: bool = False
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -362,320 +362,24 @@ class Once:
     name: str
 
 
+@row(key="number", store=True)
+class ServerEvent:
+    """What Nova is still to be told of a server's port (core.server_events): it goes when Nova has taken it.
+
+    `server_uuid` is the port's device_id, `tag` the port's id; `status` is "" where Nova wants none.  They are told in
+    the order of their numbers.
+    """
+
+    number: int
+    name: str = quiet(default="")
+    server_uuid: str = quiet(default="")
+    tag: str = quiet(default="")
+    status: str = quiet(default="")
+
+
 @row(key="name", store=True)
 class Sequence:
     """Where the next search for a free value starts: `network key`, `port key`, `vxlan`, `subnet <id>` and the like."""
 
     name: str
     next: int = quiet(default=1)
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Observed rows
-
-
-@row(key="dpid", indexes=[index("address")])
-class Session:
-    """An OpenFlow connection of a bridge: `address` is the peer's IP address."""
-
-    dpid: int
-    address: str
-    connected: bool = True
-
-
-@row(key="host")
-class Presence:
-    """A host whose OVSDB has told us all it has; `address` is where it dialled in from.
-
-    What it told stands while it is away (`connected` False).
-    """
-
-    host: str
-    address: str = quiet(default="")
-    connected: bool = quiet(default=True)
-
-
-@row(key="dpid")
-class ForeignDefault:
-    """A provider bridge whose lowest flow (table 0, priority 0, any packet) is somebody else's: it stays theirs."""
-
-    dpid: int
-
-
-def tunnel_type(name: str) -> str | None:
-    """The tunnel type that a port's name tells (`vxlan0`, `pb-gre`), where no OVSDB does."""
-    bare = name.removeprefix("pb-")
-    return next((type for type in TUNNEL_TYPES if bare.startswith(type)), None)
-
-
-NIC = re.compile(r"(eth|em|bond|team)[0-9]+|en[ospx][0-9a-z]+|p[0-9]+p[0-9]+")
-"""What Linux calls network cards (systemd.net-naming-scheme(7), biosdevname), and no hypervisor a guest's interface."""
-
-
-NIC_TYPES = ("", "system", "dpdk", "afxdp", "dummy")
-"""The types of interface that a network card can be of ("dummy" is for Open vSwitch's own tests)."""
-
-
-def is_nic(name: str) -> bool:
-    """Whether a port is a network card, by its name."""
-    return NIC.fullmatch(name) is not None
-
-
-@row(
-    key=("dpid", "number"),
-    indexes=[
-        index("nic", each=lambda port: [port.dpid] if is_nic(port.name) else []),
-        index("dpid"),
-        index("dpid", "name"),
-        index("name"),
-        index("tunnel", each=lambda port: ((port.dpid, tunnel_type(port.name)),) if tunnel_type(port.name) else ()),
-    ],
-)
-class OfPort:
-    """An OpenFlow port of a bridge."""
-
-    dpid: int
-    number: int
-    name: str
-    mac: str = quiet(default="")
-
-
-@row(
-    key=("host", "name"),
-    indexes=[
-        index("iface_id"),
-        index("host"),
-        index("host", "bridge"),
-        index("trunk", each=lambda one: [(one.host, one.bridge)] if one.may_be_trunk else []),
-    ],
-)
-class Interface:
-    """An OVSDB Interface row of a host: `iface_id` says whose VIF it is ('' if nobody's), a port's id or what its
-    Attachment names; `mac` is what the VIF's owner says of the guest's; `mtu` the one that it has (0 where that is not
-    known); `peer` is that of a patch port, and `error` why it has no OpenFlow port."""
-
-    host: str
-    name: str
-    bridge: str
-    type: str = ""
-    iface_id: str = ""
-    mac: str = quiet(default="")
-    error: str = quiet(default="")
-    tag: int | None = quiet(default=None)
-    mtu: int = quiet(default=0)
-    peer: str = ""
-
-    @property
-    def may_be_trunk(self) -> bool:
-        """Whether it can be meant as the way to a physical network without being named: a NIC, or a patch port of the
-        operator's own (not ours, and not that to the tunnel bridge of a Neutron agent that was there before).
-
-        One with an error is looked at, too: it may be what its operator took for such a way.
-        """
-        if self.error and not self.iface_id:
-            return True
-        if self.type == "patch":
-            return not self.name.startswith("int-") and self.name != "patch-tun"
-        return self.type in NIC_TYPES and is_nic(self.name)
-
-
-@row(
-    key=("dpid", "network_id", "mac"),
-    indexes=[index("network_id", "mac"), index("dpid", "network_id"), index("dpid")],
-)
-class WantedMac:
-    """A switch's VIFs send to this MAC, which is elsewhere: its exact flow is wanted there."""
-
-    dpid: int
-    network_id: str
-    mac: str
-
-
-@row(
-    key=("dpid", "network_id", "ip"),
-    indexes=[index("network_id", "ip"), index("dpid", "network_id"), index("dpid")],
-)
-class WantedAddress:
-    """A switch's VIFs ask for this address, which is elsewhere: its ARP or ND responder flow is wanted there."""
-
-    dpid: int
-    network_id: str
-    ip: str
-
-
-@row(key="port_id")
-class SeenMac:
-    """The MAC address that a VIF sends by, where the port names the VIF and nobody has told its address."""
-
-    port_id: str
-    mac: str
-
-
-@row(key=("network_id", "ip"), indexes=[index("port_id")])
-class Holder:
-    """The port that holds an address which it is allowed beside its own: of those that are, the one that last said so.
-
-    It goes before the port that has the address as its own.
-    """
-
-    network_id: str
-    ip: str
-    port_id: str
-    mac: str
-
-
-@row(key="port_id")
-class Heard:
-    """The guest of a port that migrates was heard on the host that it goes to."""
-
-    port_id: str
-    host: str
-
-
-@row(key="nonce")
-class Probe:
-    """A packet of ours on its way from one port to another (their ids), for somebody who asked whether it gets there.
-
-    `caught` is the switch and the OpenFlow port that it was to be delivered to, () while it is under way.
-    """
-
-    nonce: int
-    source: str
-    target: str
-    caught: tuple[int, ...] = ()
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Derived rows (kept by placement)
-
-
-@row(key="dpid", indexes=[index("host"), index("host", "role")])
-class Switch:
-    """A bridge we program.  `physical_network` is that of an ETH bridge."""
-
-    dpid: int
-    host: str
-    bridge: str
-    role: str
-    physical_network: str = ""
-
-
-@row(key=("dpid", "physical_network"), indexes=[index("dpid")])
-class Uplink:
-    """The patch port of a switch: on `br-int` the way to a physical network, on `br-eth*` the way to `br-int`.
-
-    A `trunk` of `br-int` leads to the physical network itself, by a NIC or by a bridge that is not ours: there the VLAN
-    of a frame is the provider's.
-    """
-
-    dpid: int
-    physical_network: str
-    ofport: int
-    trunk: bool = False
-
-
-@row(key=("dpid", "type"), indexes=[index("dpid")])
-class TunnelPort:
-    """The one tunnel port of a type on a switch (its remote address is set by flows)."""
-
-    dpid: int
-    type: str
-    ofport: int
-
-
-CHUNK_BITS = 6
-"""A flood set is cut into chunks of 2**6 OpenFlow port numbers, so one more port rewrites one small flow."""
-
-
-@row(
-    key="port_id",
-    indexes=[
-        index("dpid"),
-        index("dpid", "network_id"),
-        index("chunk", each=lambda port: ((port.dpid, port.network_id, port.ofport >> CHUNK_BITS),)),
-        index("ofport", each=lambda port: ((port.dpid, port.ofport),)),
-    ],
-)
-class LocalPort:
-    """A port whose VIF is plugged into a switch we know."""
-
-    port_id: str
-    dpid: int
-    ofport: int
-    network_id: str
-    host: str
-
-
-@row(
-    key="port_id",
-    indexes=[
-        index("dpid"),
-        index("chunk", each=lambda port: ((port.dpid, port.network_id, port.ofport >> CHUNK_BITS),)),
-        index("ofport", each=lambda port: ((port.dpid, port.ofport),)),
-    ],
-)
-class ArrivingPort:
-    """The VIF of a port on the host that its guest migrates to, beside its LocalPort on the one where it still is.
-
-    Whatever is rendered for a LocalPort is rendered for it, too.
-    """
-
-    port_id: str
-    dpid: int
-    ofport: int
-    network_id: str
-    host: str
-
-
-@row(key=("dpid", "network_id", "chunk"), indexes=[index("dpid", "network_id")])
-class FloodChunk:
-    """Local ports of a network with neighbouring OpenFlow port numbers (see CHUNK_BITS)."""
-
-    dpid: int
-    network_id: str
-    chunk: int
-
-
-@row(key=("host", "network_id"), indexes=[index("network_id"), index("host")])
-class NetworkOnHost:
-    """A network that has at least one bound port on a host, its local VLAN there, and where its tunnels end."""
-
-    host: str
-    network_id: str
-    vid: int
-    local_ip: str = ""
-
-
-@row(key=("dpid", "network_id"), indexes=[index("network_id"), index("dpid")])
-class NetworkOnSwitch:
-    """A network present on a switch: an INT bridge of a host that has it, or the ETH bridge of its physical network."""
-
-    dpid: int
-    network_id: str
-    host: str
-    role: str
-    vid: int
-
-
-@row(key=("dpid", "port_id"), indexes=[index("port_id"), index("dpid", "network_id")])
-class RemotePort:
-    """A port elsewhere that a switch needs an exact flow for."""
-
-    dpid: int
-    port_id: str
-    network_id: str
-
-
-@row(key=("dpid", "network_id", "ip"), indexes=[index("port_id"), index("dpid", "network_id")])
-class RemoteAddress:
-    """An address of a port elsewhere that a switch answers ARP or ND for."""
-
-    dpid: int
-    network_id: str
-    ip: str
-    port_id: str
-
-    @property
-    def address(self) -> tuple[str, str]:
-        """What all switches that answer for it share: (network_id, ip)."""
-        return self.network_id, self.ip

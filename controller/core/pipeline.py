@@ -127,7 +127,7 @@ class Table:
         self._granted: set[Any] = set()
         self._actions = Kept(self._checked, 1 << 13)
         self._shapes: dict[tuple[Any, ...], Shape] = {}
-        self._flows = Kept(lambda said: f.Flow(self.id, *said), 1 << 10)
+        self._flows: dict[Any, f.Flow] = {}
 
     def flow(
         self,
@@ -148,7 +148,13 @@ class Table:
             else:
                 flat.extend(action)
         done = tuple(map(self._actions.__getitem__, flat))
-        flow: f.Flow = self._flows[priority, self._match(match), done, idle_timeout]
+        matched = self._match(match)
+        said = (priority, matched, done, idle_timeout)
+        flow = self._flows.get(said)
+        if flow is None:
+            if len(self._flows) >= MOST_FLOWS:
+                self._flows.clear()
+            flow = self._flows[said] = f.Flow(self.id, priority, matched, done, idle_timeout)
         return flow
 
     def _match(self, match: Mapping[Any, int | tuple[int, int]]) -> f.Match:
@@ -157,20 +163,23 @@ class Table:
         shape = self._shapes.get(keys)
         if shape is None:
             shape = self._shapes[keys] = self._shape(keys)
+        if len(_MATCHED) >= MOST_FIELDS:
+            _MATCHED.clear()
         made = []
         for name, mask, limit, parts in shape:
             if parts is None:
                 value = match[name]
                 exact = type(value) is int and 0 <= value < limit
-                made.append(_MATCHED[(name, value, None) if exact else f.match_field(name, value, limit)])
-                continue
-            whole = 0
-            for key, top in parts:
-                value = match[key]
-                if not isinstance(value, int) or not 0 <= value < top:
-                    raise LayoutError(f"{key.name}={value!r} does not fit {key.bits} bits")
-                whole |= value << key.offset
-            made.append(_MATCHED[name, whole, mask])
+                matched: Any = (name, value, None) if exact else f.match_field(name, value, limit)
+            else:
+                whole = 0
+                for key, top in parts:
+                    value = match[key]
+                    if not isinstance(value, int) or not 0 <= value < top:
+                        raise LayoutError(f"{key.name}={value!r} does not fit {key.bits} bits")
+                    whole |= value << key.offset
+                matched = (name, whole, mask)
+            made.append(_MATCHED.setdefault(matched, matched))
         return tuple(made)
 
     def _shape(self, keys: tuple[Any, ...]) -> Shape:
@@ -240,8 +249,10 @@ _CLAIMS: dict[type, Any] = {
 }
 """What an action claims of its table's declaration: the same for many actions, so it is checked once."""
 
-_MATCHED = Kept(lambda field: field, 1 << 14)
+_MATCHED: dict[tuple[str, int, int | None], tuple[str, int, int | None]] = {}
 """The one copy of a match field that many flows have."""
+MOST_FIELDS, MOST_FLOWS = 1 << 14, 1 << 10
+"""How many match fields, and flows of a table, are kept at most for others to share."""
 
 
 NEXT = "NEXT"

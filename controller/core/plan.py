@@ -52,6 +52,11 @@ class Draft:
         self.caller = caller
         self.resources: ResourceSet | None = None
 
+    @property
+    def committed(self) -> Net:
+        """The rows as they were before this plan."""
+        return self._net
+
     def get(self, row_type: type[T], key: Any) -> T | None:
         name = (row_type, key)
         return self._over[name] if name in self._over else self._net.get(row_type, key)

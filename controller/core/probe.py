@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from controller.core.address import link_local, mac
+from controller.core.derived import LocalPort
 from controller.core.effects import PacketOut
 from controller.core.flow import Resubmit
-from controller.core.model import LocalPort, Port
+from controller.core.model import Port
 from controller.core.packet import ETH_IPV6, ICMPV6, NEIGHBOR_ADVERTISEMENT, TARGET_LINK_ADDRESS, Packet
 from controller.core.pipeline import PROBE, load
 

@@ -12,7 +12,7 @@ from controller.core.app import App
 from controller.core.model import Binding, Fault, Host, Network, Port, RbacPolicy, Segment, Subnet
 from controller.core.net import Net
 from controller.core.plans import networks, ports, sharing, subnets
-from controller.core.plans.checks import Carrier
+from controller.core.plans.parse import Carrier
 from controller.core.resource import ABSENT, SHARED_FILTER, Computed, Filter, Resource, Sharing, Source
 from controller.core.resource_set import ResourceSet
 from controller.core.row import Attribute

@@ -7,20 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from controller.core import flow as f
+from controller.core.derived import LocalPort, Switch, TunnelPort, Uplink
 from controller.core.machine import Machine
-from controller.core.model import (
-    ETH,
-    INT,
-    ForeignDefault,
-    Host,
-    LocalPort,
-    OfPort,
-    Port,
-    Switch,
-    TunnelPort,
-    Uplink,
-    is_nic,
-)
+from controller.core.model import ETH, INT, Host, Port
+from controller.core.observed import ForeignDefault, OfPort, is_nic
 from controller.core.packet import ICMPV6, Packet, ethernet, ipv4, ipv6
 from controller.core.pipeline import LAYOUT
 from controller.core.simulate import Loop, ModelSwitch, Step

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from controller.core.model import Host, Interface, OfPort
+from controller.core.model import Host
+from controller.core.observed import Interface, OfPort
 
 Mappings = Iterable[tuple[str, str]]
 """(physical network, BRIDGE or BRIDGE:PORT)."""
@@ -63,8 +64,8 @@ def _named(mappings: Mappings) -> set[str]:
 
 
 def _leads_out(net: Any, one: Interface) -> bool:
-    """A VIF does not; a patch does when its peer is on another bridge and says the same."""
-    if one.iface_id or one.error:
+    """A VIF does not, nor does one NIC of a bond; a patch does when its peer is on another bridge and says the same."""
+    if one.iface_id or one.error or one.bond:
         return False
     if one.type != "patch":
         return True
@@ -88,20 +89,26 @@ def _problem(net: Any, host: str, integration_bridge: str, mappings: Mappings, p
         return ""
     if found:
         return f"{physnet}:{bridge}: there are {', '.join(found)}; name one, as {physnet}:{bridge}:{found[0]}"
+    known = net.find(Interface, "trunk", (host, bridge))
     if name:
-        one = net.get(Interface, (host, name))
+        one = net.get(Interface, (host, name)) or next((member for member in known if member.bond == name), None)
         if one is None or one.bridge != bridge:
             return f"{physnet}:{mapped}: {bridge} has no port {name}"
-        return f"{physnet}:{mapped}: {_obstacle(one)}"
-    broken = [one for one in net.find(Interface, "trunk", (host, bridge)) if not one.iface_id]
-    told = f" ({'; '.join(_obstacle(one) for one in broken)})" if broken else ""
+        return f"{physnet}:{mapped}: {_obstacle(net, one)}"
+    obstacles = dict.fromkeys(_obstacle(net, one) for one in known if not one.iface_id)
+    told = f" ({'; '.join(obstacles)})" if obstacles else ""
     return f"{physnet}:{bridge}: {bridge} has neither a NIC nor a patch port to another bridge{told}"
 
 
-def _obstacle(one: Interface) -> str:
+def _obstacle(net: Any, one: Interface) -> str:
     """Why an interface leads nowhere."""
     if one.iface_id:
         return f"{one.name} is a VIF, of port {one.iface_id}"
     if one.error:
         return f"{one.name}: {one.error}"
+    if one.bond:
+        known = net.find(Interface, "host+bridge", (one.host, one.bridge))
+        members = ", ".join(sorted(other.name for other in known if other.bond == one.bond))
+        told = f"{one.bond} is a bond of Open vSwitch, of {members}, and OpenFlow can't balance over its NICs"
+        return f"{told}: bond them in Linux, or put the bond on a bridge of its own and map that"
     return f"the peer of patch port {one.name}, {one.peer or 'none'}, is on no other bridge or has another peer"

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from controller.core.derived import LocalPort
 from controller.core.effects import Propose
-from controller.core.model import Attachment, Interface, LocalPort, OfPort, SeenMac
+from controller.core.model import Attachment
 from controller.core.net import Change, Net
-from controller.core.plans import checks
+from controller.core.observed import Interface, OfPort, SeenMac
+from controller.core.plans import parse
 
 _FOLLOWED = frozenset({Attachment, Interface, LocalPort, SeenMac})
 
@@ -52,6 +54,6 @@ def _told(net: Net, local: LocalPort) -> str:
 def _checked(text: str) -> str:
     """The MAC address in its usual form, '' where it is none that a host can have."""
     try:
-        return checks.mac(text) or ""
-    except checks.Invalid:
+        return parse.mac(text) or ""
+    except parse.Invalid:
         return ""

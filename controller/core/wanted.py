@@ -5,22 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from controller.core.model import (
-    Attachment,
-    Binding,
-    Heard,
-    Holder,
-    LocalPort,
-    Port,
-    RemoteAddress,
-    RemotePort,
-    SeenMac,
-    Switch,
-    WantedAddress,
-    WantedMac,
-)
+from controller.core.derived import LocalPort, RemoteAddress, RemotePort, Switch
+from controller.core.model import Attachment, Binding, Port
 from controller.core.net import Change, Net
+from controller.core.observed import Heard, Holder, SeenMac, WantedAddress, WantedMac
 from controller.core.row import key_of
+
+FOLLOWED = frozenset((Attachment, Binding, Heard, Holder, SeenMac, Switch, WantedAddress, WantedMac))
+LOST = frozenset((LocalPort, RemoteAddress, RemotePort))
+"""The rows whose changes, and those whose removal, may leave something that nothing needs."""
 
 
 def prune(net: Net, changes: list[Change]) -> bool:
@@ -29,6 +22,8 @@ def prune(net: Net, changes: list[Change]) -> bool:
 
     Removals are carried out, and put behind the changes that they follow from; returns whether there were any.
     """
+    if not any(change.row_type in FOLLOWED or (change.new is None and change.row_type in LOST) for change in changes):
+        return False
     done = _prune_heard(net, changes) | _prune_seen(net, changes)
     for row in _wants_of(net, changes):
         if net.get(Switch, row.dpid) is None or net.get(type(row), key_of(row)) is None:

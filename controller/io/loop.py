@@ -17,22 +17,12 @@ os.environ.setdefault("OSKEN_HUB_TYPE", "eventlet")
 
 from os_ken.lib import hub
 
-from controller.core.effects import (
-    Disconnect,
-    Effect,
-    FlowMods,
-    FlushConnections,
-    OvsdbOps,
-    PacketOut,
-    Propose,
-    Read,
-    TellServers,
-)
+from controller.core.effects import Effect, OvsdbOps, Propose, SwitchEffect, TellServers
 from controller.core.events import Changed, Event, SwitchUp, Tick
 from controller.core.machine import Machine
 from controller.core.net import Change
 from controller.core.plan import Draft, Refusal
-from controller.core.plans import attachments, wiring
+from controller.core.plans.proposed import carry_out
 from controller.core.record import write_event
 from controller.io.queue import Queue
 from controller.io.waiting import Waiting
@@ -41,22 +31,12 @@ LOG = logging.getLogger("patchbay.loop")
 
 HOSTS = 2
 """Hosts described in one transaction at most: for each of them, all flows of its bridges may be due in one step."""
+TURN = 0.1
+"""Seconds after which everybody else gets on, though ports wait that were plugged together with those before."""
+CALM = 0.1
+"""Seconds that a write of what was observed waits at most until no event does: flows go first."""
 RETRY = 1.0
 """Seconds until a proposal is tried again when the database is away."""
-
-PLANS: dict[str, Callable[[Draft, Any], None]] = {
-    "bind": wiring.bind,
-    "unbind": wiring.unbind,
-    "arrive": wiring.arrive,
-    "wire": wiring.wire,
-    "cut_over": wiring.cut_over,
-    "activate": wiring.activate,
-    "describe_host": wiring.describe_host,
-    "adopt_macs": attachments.adopt_macs,
-    "tell_agents": wiring.tell_agents,
-    "set_fault": lambda draft, fault: wiring.set_fault(draft, *fault),
-    "clear_fault": lambda draft, fault: wiring.clear_fault(draft, *fault),
-}
 
 
 class Store(Protocol):
@@ -68,7 +48,7 @@ class Store(Protocol):
 
 
 class OpenFlow(Protocol):
-    def carry_out(self, effect: FlowMods | PacketOut | FlushConnections | Read | Disconnect) -> None: ...
+    def carry_out(self, *effects: SwitchEffect) -> None: ...
 
     def taken_in(self, event: SwitchUp) -> None: ...
 
@@ -122,9 +102,12 @@ class Loop:
         while True:
             self._wake.wait()
             self._wake.clear()
+            begun = time.monotonic()
             while burst := self.take():
                 self.step(burst)
-                hub.sleep(0)
+                if not self._queue.parted or time.monotonic() - begun > TURN:
+                    hub.sleep(0)
+                    begun = time.monotonic()
 
     def take(self) -> list[Event]:
         """The events of the next step: those that wait, or some of them."""
@@ -150,25 +133,27 @@ class Loop:
             for event in burst:
                 if isinstance(event, SwitchUp):
                     self.openflow.taken_in(event)
+        if self.openflow is not None:
+            self.openflow.carry_out(*(effect for effect in effects if isinstance(effect, SwitchEffect)))
         for effect in effects:
             self.carry_out(effect)
         self.waiting.stepped()
 
     def carry_out(self, effect: Effect) -> None:
-        """Hand an effect to the edge that it is for, or to the store's writer."""
+        """Hand an effect to the store's writer, or to the edge that it is for; what is for a switch is on its way."""
         match effect:
             case Propose():
-                self._proposals.append(effect)
-                self._propose.set()
+                hub.spawn_after(effect.after, self._put_forward, effect) if effect.after else self._put_forward(effect)
             case OvsdbOps(host, operations):
                 if self.ovsdb is not None:
                     self.ovsdb.ensure(host, operations)
             case TellServers():
                 if self.servers is not None:
                     self.servers.tell(effect)
-            case FlowMods() | PacketOut() | FlushConnections() | Read() | Disconnect():
-                if self.openflow is not None:
-                    self.openflow.carry_out(effect)
+
+    def _put_forward(self, proposal: Propose) -> None:
+        self._proposals.append(proposal)
+        self._propose.set()
 
     def _tick(self) -> None:
         while True:
@@ -180,6 +165,7 @@ class Loop:
         while True:
             self._propose.wait()
             self._propose.clear()
+            self._wait_for_calm()
             while batch := self.take_proposals():
                 try:
                     write_proposals(self._store, batch)
@@ -187,6 +173,12 @@ class Loop:
                     LOG.error("what was observed can't be written yet: %s", error)
                     self._proposals = batch + self._proposals
                     hub.sleep(RETRY)
+
+    def _wait_for_calm(self) -> None:
+        """Let the events that wait be taken in before something is written, but not for long."""
+        end = time.monotonic() + CALM
+        while self._queue and time.monotonic() < end:
+            hub.sleep(0)
 
 
 def write_proposals(store: Store, batch: list[Propose]) -> None:
@@ -204,4 +196,4 @@ def write_proposals(store: Store, batch: list[Propose]) -> None:
 
 def _run(draft: Draft, batch: list[Propose]) -> None:
     for proposal in batch:
-        PLANS[proposal.plan](draft, proposal.argument)
+        carry_out(draft, proposal)

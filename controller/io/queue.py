@@ -1,13 +1,15 @@
 """What waits for the machine: small events first, and of what takes long only so much at a time.
 
 A bridge that connects is some hundred flows to render and to send.  When a thousand connect at once, one more port of
-another switch must not wait for them all.
+another switch must not wait for them all.  When a hundred VIFs are plugged at once, their bridge takes in the flows of
+the first ones while those of the next are rendered.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable
+from dataclasses import replace
 
 from controller.core.events import (
     Acknowledged,
@@ -15,6 +17,7 @@ from controller.core.events import (
     Event,
     FlowRemoved,
     HostUp,
+    InterfacesChanged,
     PacketIn,
     PortStatus,
     ProbeOver,
@@ -28,6 +31,8 @@ from controller.core.events import (
 
 BURST = 10_000
 """Small events taken together at most."""
+PORTS = 64
+"""Ports and interfaces told of in one step at most, where small events are taken."""
 LUMP = 1000
 """Flows to look at in one step of heavy work: some 20 to 50 ms."""
 PER_INTERFACE = 10
@@ -47,6 +52,26 @@ def weight(event: Event) -> int:
             return len(event.interfaces) * PER_INTERFACE + 1
         case _:
             return 0
+
+
+def ports(event: Event) -> int:
+    """How many ports or interfaces a small event tells of."""
+    match event:
+        case PortStatus():
+            return 1
+        case InterfacesChanged():
+            return len(event.changed)
+        case _:
+            return 0
+
+
+def parts(event: Event) -> list[Event]:
+    """An event in parts that can be taken in one after the other: that of many interfaces is cut."""
+    if not isinstance(event, InterfacesChanged) or len(event.changed) <= PORTS:
+        return [event]
+    cut = [event.changed[n : n + PORTS] for n in range(0, len(event.changed), PORTS)]
+    # What went is told last, as in the whole: an interface of that name may be another bridge's now.
+    return [replace(event, changed=some, removed=event.removed if some is cut[-1] else ()) for some in cut]
 
 
 def source(event: Event) -> Hashable:
@@ -76,6 +101,14 @@ class Queue:
 
     def put(self, event: Event) -> None:
         """Put an event behind all others of its source."""
+        for part in parts(event):
+            self._put(part)
+
+    def __bool__(self) -> bool:
+        """Whether any event waits."""
+        return bool(self._light or self._heavy)
+
+    def _put(self, event: Event) -> None:
         origin = source(event)
         if origin in self._heavy:
             self._heavy[origin].append(event)
@@ -86,6 +119,11 @@ class Queue:
         else:
             self._light.append(event)
 
+    @property
+    def parted(self) -> bool:
+        """Whether the rest of what was cut, for it tells of many ports, is next."""
+        return bool(self._light) and not self._heavy
+
     def take(self) -> list[Event]:
         """What makes the next step: the small events, or one LUMP of heavy work, in turn while both wait."""
         heavy = bool(self._heavy) and (self._heavy_next or not self._light)
@@ -93,7 +131,13 @@ class Queue:
         return self._take_heavy() if heavy else self._take_light()
 
     def _take_light(self) -> list[Event]:
-        taken, self._light = self._light[:BURST], self._light[BURST:]
+        end = told = 0
+        for event in self._light[:BURST]:
+            told += ports(event)
+            if end and told > PORTS:
+                break
+            end += 1
+        taken, self._light = self._light[:end], self._light[end:]
         return taken
 
     def _take_heavy(self) -> list[Event]:

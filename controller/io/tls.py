@@ -197,7 +197,7 @@ def _why(error: OSError) -> str:
     """Why a handshake failed, in words."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted: {error.verify_message}"
-    if isinstance(error, (ssl.SSLEOFError, ConnectionError)):
+    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError)):  # by the version of OpenSSL
         return "it closed the connection"
     if isinstance(error, ssl.SSLError):
         return REASONS.get(error.reason or "") or _words(error.reason or str(error))

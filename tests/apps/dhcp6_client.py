@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from os_ken.lib.packet import ethernet, ipv6, packet, udp
 
-from controller.core.model import LocalPort, Port
+from controller.core.derived import LocalPort
+from controller.core.model import Port
 from tests.apps.dhcp_client import punted
 from tests.world.world import World
 

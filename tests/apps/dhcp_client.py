@@ -6,8 +6,9 @@ from typing import Any
 
 from os_ken.lib.packet import dhcp, ethernet, ipv4, packet, udp
 
+from controller.core.derived import LocalPort
 from controller.core.events import PacketIn
-from controller.core.model import LocalPort, Port
+from controller.core.model import Port
 from controller.core.pipeline import LAYOUT
 from tests.world.world import World
 

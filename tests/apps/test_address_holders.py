@@ -6,7 +6,8 @@ import pytest
 
 from apps.allowed_address_pairs import AddressPair, AddressPairs
 from controller.core import frame
-from controller.core.model import INT, Binding, Holder, Port, WantedAddress
+from controller.core.model import INT, Binding, Port
+from controller.core.observed import Holder, WantedAddress
 from controller.core.packet import (
     BROADCAST,
     arp_reply,
@@ -253,7 +254,9 @@ def come_back(world: World, *hypervisors) -> None:
         world.settle()
 
 
-def test_a_holder_survives_a_restart_and_nothing_is_sent():
+@pytest.mark.parametrize("first", ["here", "there"])
+def test_a_holder_survives_a_restart_and_nothing_is_sent(first):
+    """Whichever switch is back first: that of the holder, or one where the address was asked for."""
     cloud, client = three()
     world = cloud.world
     tell(world, cloud.two, VIP)
@@ -262,10 +265,95 @@ def test_a_holder_survives_a_restart_and_nothing_is_sent():
         answer(world, client, address)
     before, wanted = set(world.machine.net.all(Holder)), set(world.machine.net.all(WantedAddress))
     assert len(before) == 2
-    come_back(world, cloud.there, cloud.here)
+    come_back(world, *((cloud.here, cloud.there) if first == "here" else (cloud.there, cloud.here)))
     assert set(world.machine.net.all(Holder)) == before
     assert set(world.machine.net.all(WantedAddress)) == wanted
     assert world.mods == []
+
+
+@pytest.mark.parametrize("address", [VIP, VIP6, "own"])
+def test_a_switch_that_is_back_before_the_holders_goes_on_answering(address):
+    cloud, client = three()
+    world = cloud.world
+    if address == "own":  # another port's, which its holder goes before
+        address = client.fixed_ips[0].ip_address
+        allow(world, cloud.two, address)
+    asking = client if address in (VIP, VIP6) else cloud.one
+    tell(world, cloud.two, address)
+    answer(world, asking, address)
+    assert answer(world, asking, address) == ([asking.id], number(MAC2))
+    world.restart()
+    world.join(cloud.here)
+    for bridge in cloud.here.bridges.values():
+        world.connect(bridge)
+    world.settle()
+    assert holders(world) == {address: cloud.two.id}
+    assert answer(world, asking, address) == ([asking.id], number(MAC2))
+    assert world.mods == []
+
+
+def test_what_a_holders_own_switch_has_goes_before_what_others_answer_with():
+    """The address has moved while the other switch was away, and the controller knows of neither any more."""
+    cloud, client = three()
+    world = cloud.world
+    late = world.port(cloud.network)
+    world.plug(late, cloud.there)
+    world.settle()
+    allow(world, late, VIP)
+    tell(world, cloud.two, VIP)
+    answer(world, client, VIP)
+    assert answer(world, client, VIP)[1] == number(MAC2)
+    world.disconnect(cloud.here.bridges["br-int"])
+    world.settle()
+    tell(world, late, VIP)
+    come_back(world, cloud.here)
+    assert holders(world) == {VIP: cloud.two.id}
+    for bridge in cloud.there.bridges.values():
+        world.connect(bridge)
+    world.join(cloud.there)
+    world.settle()
+    assert holders(world) == {VIP: late.id}
+    assert answer(world, client, VIP) == ([client.id], number(late.mac_address))
+
+
+@pytest.mark.parametrize("named", ["its own", "another's"])
+def test_a_switch_that_is_back_takes_no_owner_for_a_holder(named):
+    """A pair may repeat what its port has anyway, or name the MAC and the address that another port has."""
+    cloud, client = three()
+    world = cloud.world
+    address = cloud.two.fixed_ips[0].ip_address
+    allow(world, cloud.two if named == "its own" else cloud.one, address, mac=MAC2)
+    answer(world, client, address)
+    assert answer(world, client, address) == ([client.id], number(MAC2))
+    come_back(world, cloud.here, cloud.there)
+    assert holders(world) == {}
+    assert world.mods == []
+
+
+@pytest.mark.parametrize("case", ["block", "virtual MAC"])
+def test_who_cannot_be_told_by_an_answer_is_asked_for_in_the_network_until_its_switch_is_back(case):
+    cloud, client = three()
+    world = cloud.world
+    if case == "block":
+        allow(world, cloud.two, "10.0.0.96/27")
+    else:
+        for port in (cloud.one, cloud.two):
+            allow(world, port, VIP, mac="00:00:5e:00:01:07")
+    tell(world, cloud.two, VIP, "" if case == "block" else "00:00:5e:00:01:07")
+    answer(world, client, VIP)
+    answered = answer(world, client, VIP)
+    assert answered[0] == [client.id] and answered[1]
+    come_back(world, cloud.here)
+    assert holders(world) == {}
+    # The model knows the VIFs of this switch alone; the question leaves for the other one, too.
+    assert answer(world, client, VIP) == ([cloud.one.id], 0)
+    world.join(cloud.there)
+    for bridge in cloud.there.bridges.values():
+        world.connect(bridge)
+    world.settle()
+    assert holders(world) == {VIP: cloud.two.id}
+    answer(world, client, VIP)
+    assert answer(world, client, VIP) == answered
 
 
 def test_what_a_switch_has_from_before_does_not_go_before_what_was_said_since():

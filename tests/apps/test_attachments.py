@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from apps.port_security import PortSecurity
 from controller.core import probe
+from controller.core.derived import LocalPort
 from controller.core.events import PacketIn
-from controller.core.model import Attachment, Binding, LocalPort, Port, SeenMac
+from controller.core.model import Attachment, Binding, Port
+from controller.core.observed import SeenMac
 from controller.core.packet import BROADCAST, ethernet
 from controller.core.pipeline import LAYOUT, PROBE, PUNT
 from controller.core.plan import Refusal

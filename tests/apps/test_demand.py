@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from apps import demand
 from apps.switching import PROBES
+from controller.core.derived import RemoteAddress
 from controller.core.events import PacketIn
 from controller.core.handlers import Rows
-from controller.core.model import RemoteAddress, WantedAddress, WantedMac
+from controller.core.observed import WantedAddress, WantedMac
 from controller.core.packet import arp_request, ethernet
 from controller.core.pipeline import LAYOUT
 from controller.core.settings import Settings

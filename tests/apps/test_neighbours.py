@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from controller.core.model import WantedAddress
+from controller.core.observed import WantedAddress
 from controller.core.packet import (
     BROADCAST,
     arp_reply,

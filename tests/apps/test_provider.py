@@ -10,6 +10,7 @@ from controller.core.packet import BROADCAST, ethernet
 from controller.core.plans import networks
 from tests.apps.setup import BEHIND_ADMIT, MAC1, MAC2, flows, ofport, small
 from tests.world.hypervisor import NIC
+from tests.world.world import World
 
 UNTAGGED = "vlan_tci=0x0000/0x1fff"
 
@@ -49,6 +50,20 @@ def test_a_flat_network_is_untagged_on_the_wire():
     assert flows(cloud.world, cloud.here, "provider.translate", "br-eth1") == [
         f"table=provider, priority=4,in_port={phy},dl_vlan=1 actions=pop_vlan,NORMAL"
     ]
+
+
+def test_what_needs_the_local_vlan_waits_until_the_first_port_is_bound():
+    world = World()
+    here = world.host()
+    world.settle()
+    network = world.network("vlan", segmentation_id=150)
+    port = world.port(network)
+    world.plug(port, here)
+    world.step(len(world.events))
+    units = ("provider.inward", "provider.outward", "switching.flood_set")
+    assert [len(flows(world, here, unit)) for unit in units] == [0, 0, 2]
+    world.settle()
+    assert [len(flows(world, here, unit)) for unit in units] == [1, 1, 2]
 
 
 @pytest.mark.parametrize(("type", "vid"), [("vlan", 0x1000 | 150), ("flat", 0)])

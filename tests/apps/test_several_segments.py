@@ -9,7 +9,7 @@ import pytest
 from controller.core.model import Segment
 from controller.core.packet import BROADCAST, ethernet
 from controller.core.plans import networks, segments
-from controller.core.plans.checks import Carrier
+from controller.core.plans.parse import Carrier
 from tests.apps.setup import MAC1, MAC2, MAC3, flows
 from tests.rest.api import SETTINGS as API_SETTINGS
 from tests.rest.api import Api

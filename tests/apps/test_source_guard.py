@@ -270,9 +270,9 @@ def test_what_came_from_another_host_is_not_looked_at_again():
     assert world.places(world.send(free, packet)) == [one.id]
 
 
-def test_a_protected_port_costs_a_few_flows_and_an_address_two_or_three():
+def test_a_protected_port_costs_two_flows_and_an_address_two():
     cloud = guarded()
     found = flows(cloud.world, cloud.here, "source_guard.guard")
-    # For each of both ports: MAC, its option, the count; two for IPv4, three for IPv6 and for the link-local one.
-    assert len(found) == 2 * (3 + 2 + 3 + 3)
+    # For each of both ports: the MAC address and the count; two for IPv4, for IPv6 and for the link-local one.
+    assert len(found) == 2 * (2 + 2 + 2 + 2)
     assert flows(cloud.world, cloud.here, "source_guard.guard")[-1].endswith(f"reg1={cloud.two.key:#x} actions=drop")

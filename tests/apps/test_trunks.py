@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from controller.core.derived import Uplink
 from controller.core.effects import EnsureBridge, EnsurePatch
 from controller.core.events import HostChanged, InterfaceRow, InterfacesChanged
-from controller.core.model import Fault, Host, Uplink
+from controller.core.model import Fault, Host
 from controller.core.packet import BROADCAST, ethernet
 from tests.apps.setup import MAC1, MAC2, flows, ofport
 from tests.world.hypervisor import TRUNK
@@ -223,3 +224,51 @@ def test_a_port_of_another_bridge_can_not_be_named():
     world.events.append(HostChanged(host.name, bridge_mappings=(("physnet1", "br-eth1:eth1"),), bridges=rows))
     world.settle()
     assert fault(world, host) == "physnet1:br-eth1:eth1: only a port of br-int can be named"
+
+
+def bonded(mappings=TRUNK_MAPPINGS):
+    """A host whose operator has bonded two NICs on br-int."""
+    world = World()
+    host = world.host(True, mappings)
+    world.settle()
+    host.remove(TRUNK)
+    for nic in ("eth1", "eth2"):
+        host._bridge("br-int").add(nic)
+        host._interface("br-int", nic)
+        host.interfaces[nic] = host.interfaces[nic]._replace(bond="bond0")
+    world.join(host)
+    world.bounce(host.bridges["br-int"])
+    world.settle()
+    return world, host
+
+
+@pytest.mark.parametrize("mapped", ["br-int", "br-int:bond0", "br-int:eth2"])
+def test_a_bond_is_no_trunk_and_its_operator_is_told_what_to_do(mapped):
+    world, host = bonded((("physnet1", mapped),))
+    assert uplink(world, host) is None
+    told = fault(world, host)
+    assert told.count("bond0 is a bond of Open vSwitch, of eth1, eth2, and OpenFlow can't balance over its NICs") == 1
+    assert "bond them in Linux, or put the bond on a bridge of its own and map that" in told
+
+
+def test_a_nic_beside_a_bond_is_the_trunk():
+    world, host = bonded()
+    before = dict(host.interfaces)
+    host._bridge("br-int").add("eth3")
+    host._interface("br-int", "eth3")
+    world.bounce(host.bridges["br-int"])
+    world.events.append(host.interfaces_changed(before))
+    world.settle()
+    assert uplink(world, host).ofport == ofport(host, "eth3")
+    assert fault(world, host) == ""
+
+
+def test_what_is_left_of_a_bond_is_a_trunk():
+    world, host = bonded()
+    before = dict(host.interfaces)
+    host.remove("eth2")
+    host.interfaces["eth1"] = host.interfaces["eth1"]._replace(bond="")
+    world.events.append(host.interfaces_changed(before))
+    world.settle()
+    assert uplink(world, host).ofport == ofport(host, "eth1")
+    assert fault(world, host) == ""

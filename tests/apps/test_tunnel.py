@@ -5,20 +5,14 @@ from __future__ import annotations
 import pytest
 
 from apps import tunnel
+from controller.core.address import ip
+from controller.core.derived import NetworkOnHost, NetworkOnSwitch, RemotePort, TunnelPort
 from controller.core.effects import EnsureTunnel, FlowMods, RemovePort
 from controller.core.engine import View
-from controller.core.flow import Flow, Goto, Output
-from controller.core.model import (
-    TUNNEL_TYPES,
-    Network,
-    NetworkOnHost,
-    NetworkOnSwitch,
-    RemotePort,
-    Segment,
-    TunnelPort,
-    WantedMac,
-)
+from controller.core.flow import Flow, Goto, Output, SetField
+from controller.core.model import TUNNEL_TYPES, Network, Segment
 from controller.core.net import Net
+from controller.core.observed import WantedMac
 from controller.core.packet import BROADCAST, ethernet
 from controller.core.plans import networks
 from controller.core.settings import Settings
@@ -54,6 +48,19 @@ def test_the_flows_of_a_tunnel_network(type, code):
         f"table=tunnel_out, idle_timeout=300, priority=100,reg0=0x1,dl_dst={MAC2} actions=set_field:0x2bc->tun_id,"
         f"set_field:192.0.2.2->tun_dst,load:{code >> 4:#x}->NXM_NX_REG4[4..7],goto_table:tunnel_port"
     ]
+
+
+def test_all_that_a_network_needs_goes_in_one_bundle_with_its_first_vif():
+    cloud = small("vxlan")
+    network = cloud.world.network("vxlan")
+    cloud.world.plug(cloud.world.port(network), cloud.there)
+    cloud.world.settle()
+    before = len(cloud.world.mods)
+    cloud.world.plug(cloud.world.port(network), cloud.here)
+    cloud.world.settle()
+    dpid = cloud.here.bridges["br-int"].dpid
+    (bundle,) = [mods for mods in cloud.world.mods[before:] if mods.dpid == dpid]
+    assert SetField("tun_dst", ip(cloud.there.local_ip)) in {action for flow in bundle.add for action in flow.actions}
 
 
 def test_an_ipv6_underlay():
@@ -122,7 +129,7 @@ def test_a_network_of_very_many_hosts_is_replicated_to_in_several_flows():
     for number in range(901):
         name = f"h{number:03d}"
         net.apply(net.change(NetworkOnHost(name, "n", 1, f"198.18.{number >> 8}.{number & 255}")))
-    made = list(tunnel.replicate(View(net, Settings()), NetworkOnSwitch(5, "n", "h000", "INT", 1)))
+    made = list(tunnel.replicate(View(net, Settings()), NetworkOnSwitch(5, "n", "h000", "INT")))
     copies = [sum(isinstance(action, Output) for action in flow.actions) for flow in made]
     assert sorted(copies) == [0, 0, 100, 400, 400]
     switch = ModelSwitch(made)

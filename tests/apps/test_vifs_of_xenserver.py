@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 
-from controller.core.model import Host, Interface, LocalPort, OfPort, Port, Presence, Session
+from controller.core.derived import LocalPort
+from controller.core.model import Host, Port
 from controller.core.net import Change, Net
+from controller.core.observed import Interface, OfPort, Presence, Session
 from controller.core.placement import Placement
 from controller.core.settings import Settings
 from tests.world.world import World

@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
+from apps.allowed_address_pairs import AddressPair
 from controller.core.model import Sequence
 from controller.core.net import Net
 from controller.core.plan import Draft
@@ -69,7 +70,8 @@ def values_of(annotation: Any) -> st.SearchStrategy[Any]:
     return st.tuples(*map(values_of, arguments))
 
 
-READ_BY_INDEXES = {"protocol": st.sampled_from([None, "tcp", "17"])}
+PAIRS = st.sampled_from(["10.0.0.5", "10.0.0.0/24"]).map(lambda address: (AddressPair("", address),))
+READ_BY_INDEXES = {"protocol": st.sampled_from([None, "tcp", "17"]), "allowed_address_pairs": PAIRS}
 """Fields whose value an index understands, and not just holds."""
 
 

@@ -29,6 +29,12 @@ PATIENCE = 60.0
 _NUMBERS = itertools.count(1)
 
 
+def _is_stopped(pid: int) -> bool:
+    """Whether every thread of a process is stopped (proc(5): state T)."""
+    states = (thread.read_text().rpartition(")")[2].split()[0] for thread in Path(f"/proc/{pid}/task").glob("*/stat"))
+    return all(state == "T" for state in states)
+
+
 class Server:
     """What the two have in common.  Data must survive a kill, but no power cut, so they don't sync."""
 
@@ -82,6 +88,10 @@ class Server:
     def pause(self) -> None:
         """Have it answer nothing, as a server does whose machine or network has died."""
         self._signal_all(signal.SIGSTOP)
+        deadline = time.monotonic() + PATIENCE
+        while not all(map(_is_stopped, self._pids())):  # a thread that runs on another core stops a little later
+            assert time.monotonic() < deadline, "the server does not stop"
+            time.sleep(0.01)
 
     def resume(self) -> None:
         self._signal_all(signal.SIGCONT)
@@ -114,12 +124,14 @@ class Server:
         self.process = None
 
     def _signal_all(self, number: int) -> None:
-        """Signal the server and its children (PostgreSQL has one for each connection)."""
+        for pid in self._pids():
+            os.kill(pid, number)
+
+    def _pids(self) -> list[int]:
+        """The server and its children (PostgreSQL has one for each connection)."""
         assert self.process is not None
         pid = self.process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        for each in (pid, *map(int, children)):
-            os.kill(each, number)
+        return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
 
     def _answers(self) -> bool:
         try:

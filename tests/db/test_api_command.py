@@ -122,6 +122,8 @@ def test_what_only_the_controller_knows_is_asked_of_it(tmp_path: Path, url: str)
             refused = client("GET", "/patchbay/v1/ports")
             assert (refused.status, refused.headers["Retry-After"]) == (503, "5")
             assert "no controller answers at" in refused.body["NeutronError"]["message"]
+            refused = client("GET", f"/v1.0/extensions/ovs/{path}")
+            assert (refused.status, list(refused.body)) == (503, ["serviceUnavailable"])
             assert client("GET", "/v2.0/ports").status == 200
 
 

@@ -9,22 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.allowed_address_pairs import AddressPair, AddressPairs
+from controller.core.derived import LocalPort
 from controller.core.events import Changed
 from controller.core.machine import Machine
-from controller.core.model import (
-    Binding,
+from controller.core.model import Binding, Port
+from controller.core.net import Change
+from controller.core.observed import (
     ForeignDefault,
     Holder,
     Interface,
-    LocalPort,
     OfPort,
-    Port,
     Presence,
     Session,
     WantedAddress,
     WantedMac,
 )
-from controller.core.net import Change
 from controller.core.packet import arp_reply, arp_request, neighbor_advertisement, neighbor_solicitation
 from controller.core.settings import Settings
 from tests.world.world import APPS, SETTINGS, World, desired, installed

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from controller.core import effects as fx
 from controller.core import events as e
+from controller.core.derived import Switch
 from controller.core.flow import Flow, Output
-from controller.core.model import INT, Fault, Port, Switch
+from controller.core.model import INT, Fault, Port
 from tests import strategies as s
 from tests.world.world import World, desired, installed, meters, name_of
 

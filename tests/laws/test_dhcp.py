@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from apps.dhcp import datagram, requests, v4_message, v6_message
 from apps.dhcp_options import DhcpOption, DhcpOptions
+from controller.core.derived import LocalPort
 from controller.core.events import PacketIn
 from controller.core.handlers import Rows
-from controller.core.model import LocalPort
 from controller.core.packet import BROADCAST, Packet, ipv4, ipv6
 from tests.apps import dhcp6_client as six
 from tests.apps.dhcp_client import ALL, ANY, DISCOVER, INFORM, REQUEST, ask, frame, ip, message, punted

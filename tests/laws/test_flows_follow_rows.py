@@ -7,29 +7,32 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core.events import Changed
-from controller.core.flow import Goto, Load, Resubmit
-from controller.core.machine import Machine
-from controller.core.model import (
-    INT,
+from controller.core.derived import (
     FloodChunk,
-    ForeignDefault,
-    Interface,
     LocalPort,
     NetworkOnHost,
     NetworkOnSwitch,
-    OfPort,
-    Presence,
     RemoteAddress,
     RemotePort,
-    Session,
     Switch,
     TunnelPort,
     Uplink,
+)
+from controller.core.events import Changed
+from controller.core.flow import Goto, Load, Resubmit
+from controller.core.machine import Machine
+from controller.core.model import INT
+from controller.core.net import Change
+from controller.core.observed import (
+    ForeignDefault,
+    Interface,
+    NoMeters,
+    OfPort,
+    Presence,
+    Session,
     WantedAddress,
     WantedMac,
 )
-from controller.core.net import Change
 from controller.core.pipeline import FIELDS, LAYOUT
 from controller.core.prerequisites import refusal
 from controller.core.settings import Settings
@@ -37,7 +40,7 @@ from tests import strategies as s
 from tests.world.store import STORED
 from tests.world.world import APPS, SETTINGS, World, desired
 
-OBSERVED = (Session, Presence, ForeignDefault, OfPort, Interface)
+OBSERVED = (Session, Presence, ForeignDefault, NoMeters, OfPort, Interface)
 WANTED = (WantedMac, WantedAddress)
 DERIVED = (
     *(Switch, Uplink, TunnelPort, LocalPort, FloodChunk),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from controller.core.model import TUNNEL_TYPES, Host, LocalPort, Network, Port, Segment, Uplink
+from controller.core.derived import LocalPort, Uplink
+from controller.core.model import TUNNEL_TYPES, Host, Network, Port, Segment
 from controller.core.net import Net
 from controller.core.packet import (
     BROADCAST,

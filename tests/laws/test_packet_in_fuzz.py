@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from controller.core import probe
 from controller.core.address import mac
+from controller.core.derived import ArrivingPort, LocalPort
 from controller.core.effects import Observe, PacketOut
 from controller.core.events import PacketIn
 from controller.core.handlers import Rows
-from controller.core.model import ArrivingPort, LocalPort, Probe
 from controller.core.net import Change
+from controller.core.observed import Probe
 from controller.core.packet import arp_request, ethernet, neighbor_solicitation
 from tests.apps import dhcp6_client as six
 from tests.apps.dhcp_client import DISCOVER, frame, message

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from controller.core import probe
 from controller.core.address import mac
 from controller.core.inspect import Inspector
-from controller.core.model import Probe
+from controller.core.observed import Probe
 from tests import strategies as s
 from tests.laws.test_isolation import build, crowded, joined, plugged
 

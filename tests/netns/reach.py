@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,6 +91,32 @@ with open(sys.argv[3], "w") as told:
         time.sleep(0.01)
 """
 
+_SAY = """
+import socket, sys, time
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+count, targets = 0, [(ip, int(sys.argv[1])) for ip in sys.argv[3:]]
+with open(sys.argv[2], "w") as told:
+    while True:
+        count += 1
+        for target in targets:
+            sock.sendto(str(count).encode(), target)
+        told.seek(0)
+        told.write(str(count))
+        told.flush()
+        time.sleep(0.002)
+"""
+
+_HEAR = """
+import socket, sys
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.bind(("", int(sys.argv[1])))
+with open(sys.argv[2], "w") as told:
+    print("listening", flush=True)
+    while True:
+        told.write(sock.recv(16).decode() + " ")
+        told.flush()
+"""
+
 
 class Probe(NamedTuple):
     """`kind`: tcp, udp (a server that echoes answers) or ping (port 0)."""
@@ -150,3 +176,34 @@ class Stream:
     def stop(self) -> None:
         self._process.kill()
         self._process.communicate()
+
+
+class Datagrams:
+    """Numbered datagrams (UDP) from one VM to others, about 400 a second to each, and what of them arrived."""
+
+    def __init__(self, source: Vm, targets: Sequence[Vm], port: int, directory: Path) -> None:
+        self._told = directory / f"{source.namespace}-{port}"
+        self._heard = {vm.namespace: directory / f"{vm.namespace}-{port}" for vm in targets}
+        for vm in targets:
+            process = vm.start([sys.executable, "-c", _HEAR, str(port), str(self._heard[vm.namespace])])
+            assert process.stdout is not None and process.stdout.readline() == "listening\n"
+        command = [sys.executable, "-c", _SAY, str(port), str(self._told), *(vm.ip for vm in targets)]
+        self._process = source.start(command)
+        wait_until(lambda: self.sent > 5, 10, "datagrams are sent")
+
+    @property
+    def sent(self) -> int:
+        """How many were sent to each."""
+        text = self._told.read_text() if self._told.exists() else ""
+        return int(text or 0)
+
+    def heard(self, vm: Vm) -> set[int]:
+        """The numbers of those that a VM got."""
+        return {int(number) for number in self._heard[vm.namespace].read_text().split(" ")[:-1]}
+
+    def stop(self) -> int:
+        """End it; returns how many were sent to each, when those on their way have arrived."""
+        self._process.kill()
+        self._process.communicate()
+        time.sleep(0.5)
+        return self.sent

@@ -1,6 +1,7 @@
 """VLANs without a provider bridge of ours: a NIC on br-int, and a patch that the operator made to a bridge of theirs.
 
-The commands are those of the Open vSwitch plugin's page of 2011, as they stand there.
+The commands are those of the Open vSwitch plugin's README of 2011, "Using the OVS plugin in multiple hosts", as they
+stand there; test_seed_quantum_plugin.py has those of the later page, and what is around both.
 """
 
 from __future__ import annotations
@@ -90,3 +91,53 @@ def cross(cloud: Trunks) -> None:
     assert cloud.patched.vsctl("get-controller", "br0") == ""
     assert set(cloud.patched.vsctl("list-ports", "br0").split()) == {"eth1", "patch-outside"}
     assert [switch["name"] for switch in cloud.look("switches")] == [f"{host.name}/br-int" for host in cloud.hosts]
+
+
+class Bonded(Cloud):
+    """Two hosts, the first with two NICs on the one physical network, which are a bond of Open vSwitch on br-int."""
+
+    BOND = ("bond0", "eth1", "eth2", "bond_mode=active-backup")
+
+    def __init__(self, bed) -> None:
+        self.bed = bed
+        self.bonded, self.other = self.hosts = [bed.hypervisor(), bed.hypervisor()]
+        bed._cable(self.bonded, "eth2", "trunk-physnet1")
+        self.controller = bed.controller(CONFIG)
+        self.bonded.vsctl("del-br", "br-eth1")
+        add_integration_bridge(self.bonded)
+        self.bonded.vsctl("add-bond", "br-int", *self.BOND)
+        self.bonded.join(bridge_mappings="physnet1:br-int")
+        self.other.join()
+        wait_until(lambda: self.connected() == 3, 30, "both integration bridges and br-eth1 are programmed")
+
+    @property
+    def fault(self) -> str:
+        return next(known["fault"] for known in self.look("hosts") if known["name"] == self.bonded.name)
+
+    def both_carry(self) -> bool:
+        return self.bonded.appctl("bond/show", "bond0").count(": enabled") == 2
+
+    def move(self) -> None:
+        """As the fault says: the bond goes to a bridge of its own, which is mapped."""
+        made = ("add-br", "br-eth1", "--", "set", "Bridge", "br-eth1", "datapath_type=netdev")
+        self.bonded.vsctl("del-port", "br-int", "bond0", "--", *made, "--", "add-bond", "br-eth1", *self.BOND)
+        self.bonded.describe(bridge_mappings="physnet1:br-eth1")
+
+
+def test_a_bond_of_open_vswitch_is_a_fault_on_br_int_and_carries_on_a_bridge_of_its_own(bed):
+    cloud = Bonded(bed)
+    told = "bond0 is a bond of Open vSwitch, of eth1, eth2, and OpenFlow can't balance over its NICs"
+    assert told in cloud.fault
+    cloud.bonded.describe(bridge_mappings="physnet1:br-int:bond0")
+    wait_until(lambda: cloud.fault.startswith(f"physnet1:br-int:bond0: {told}"), 10, "the bond is told by its name")
+    cloud.move()
+    wait_until(lambda: cloud.fault == "" and cloud.connected() == 4, 30, "the bond's bridge is programmed")
+    network = cloud.network("vlan", "10.1.0.0/24")
+    one, other = (cloud.vm(network, host) for host in cloud.hosts)
+    assert one.ping(other.addresses[0]).ok
+    for nic in ("eth1", "eth2"):
+        cloud.bonded.set_link(nic, up=False)
+        wait_until(lambda: one.ping(other.addresses[0]).ok, 10, f"the bond carries without {nic}")
+        assert other.ping(one.addresses[0]).ok
+        cloud.bonded.set_link(nic, up=True)
+        wait_until(cloud.both_carry, 10, f"{nic} is back")

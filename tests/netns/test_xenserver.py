@@ -1,15 +1,21 @@
 """One XenServer box with two L2 domains: dom0's xapi1, where guests' VIFs are, and domU's br-int, with router and DHCP.
 
 Both domains have their own Open vSwitch and are joined to physnet1 over one wire.  Nothing of ours runs in dom0.
+
+It is the installation of "Quantum with XenServer": what that post looks at with its commands, in its order, is
+test_what_the_post_looks_at.
 """
 
 from __future__ import annotations
 
+import re
+import shutil
 from typing import Any
 
 import pytest
 
 from tests.netns.cloud import CONFIG, Cloud
+from tests.netns.dhcp import udhcpc
 from tests.netns.testbed import Hypervisor, Vm, wait_until
 
 PHYSNET = "xapi0"
@@ -18,6 +24,12 @@ INTEGRATION = "xapi1"
 """dom0's bridge that guests are plugged into; XAPI chooses the names."""
 DEAD = 4095
 BROADCAST = "ff" * 6
+PRIVATE = {
+    "provider:network_type": "vlan",
+    "provider:physical_network": "physnet1",
+    "provider:segmentation_id": 1000,
+    "router:external": False,
+}
 
 
 class Box(Cloud):
@@ -97,6 +109,37 @@ def test_two_domains_meet_on_vlan_1000_with_local_vlans_of_their_own(box):
         "domu": {"br-eth1": "ETH", "br-int": "INT"},
     }
     assert box.controller.get("ports", guest.port["id"])["binding:vif_details"]["bridge_name"] == INTEGRATION
+
+
+@pytest.mark.skipif(not shutil.which("udhcpc"), reason="needs udhcpc (make setup)")
+def test_what_the_post_looks_at(box):
+    """`net-list`, `net-show`; `ovs-vsctl show` in domU and dom0; `ovs-ofctl show` and `dump-flows` of domU's br-int."""
+    flat = {"provider:network_type": "flat", "provider:physical_network": "physnet1", "router:external": True}
+    box.controller.post("networks", name="public", **flat)
+    private = box.controller.post("networks", name="private", **{**flat, **PRIVATE})
+    box.controller.post("subnets", network_id=private["id"], cidr="10.0.0.0/24", ip_version=4)
+    router = box.vm(private, box.dom_u)
+    listed = {network["name"]: network for network in box.controller.get("networks")}
+    assert set(listed) == {"public", "private"}
+    shown = box.controller.get("networks", listed["private"]["id"])
+    assert {name: shown[name] for name in PRIVATE} == PRIVATE
+    tag = box.shown_tag(box.dom_u, router)
+    assert {"Bridge br-int", "Port int-br-eth1", f"Port {router.tap}", f"tag: {tag}"} <= lines_of(box.dom_u, "show")
+    assert {f"Bridge {INTEGRATION}", f"Port int-{PHYSNET}", f"tag: {DEAD}"} <= lines_of(box.dom0, "show")
+    (uplink,) = re.findall(r"^ (\d+)\(int-br-eth1\): addr:", box.dom_u.ofctl("show", "br-int"), re.MULTILINE)
+    (inward,) = [flow for flow in box.dom_u.flows() if "dl_vlan=1000" in flow]
+    assert f"in_port={uplink}," in inward and f"set_field:{4096 + tag}->vlan_vid" in inward
+    # A tenant's VM starts in dom0: it gets its address, and reaches what is in domU.
+    port = box.port(private, box.dom0)
+    vm = box.start_guest(port | {"fixed_ips": []}, iface_id=port["id"])
+    box.controller.wait_active(port["id"])
+    assert udhcpc(vm, box.dom0).wait("bound")["ip"] == port["fixed_ips"][0]["ip_address"]
+    assert vm.ping(router.ip).ok
+
+
+def lines_of(host: Hypervisor, *command: str) -> set[str]:
+    """What ovs-vsctl prints, without indentation and quotes."""
+    return {line.strip().replace('"', "") for line in host.vsctl(*command).splitlines()}
 
 
 def test_twin_networks_in_both_domains_never_meet(box):

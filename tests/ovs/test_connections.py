@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import re
 import socket
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import NoneType
 
@@ -21,39 +20,16 @@ from controller.core.prerequisites import refusal
 from controller.core.simulate import Ambiguous, ModelSwitch, Result
 from controller.core.spelling import value_text
 from controller.core.text import format_flow
-from controller.io.openflow import encode
+from controller.io.openflow import messages
+from tests.ovs.link import Link
 from tests.ovs.sandbox import PATIENCE, Sandbox, SandboxError
-from tests.ovs.test_openflow import Link
 from tests.ovs.trace import trace
-from tests.random_flows import A1, A2, B1, B2, M1, M2
+from tests.random_flows import A1, A2, B1, B2, M1, M2, PORTS
 
-PORTS = range(1, 7)
 NAMES = {port: f"p{port}" for port in PORTS}
 ZONE = 5
 UDP = {"eth_type": 0x800, "ip_proto": 17}
 IPV4, IPV6 = {"eth_type": 0x800}, {"eth_type": 0x86DD}
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with Sandbox(tmp_path_factory.mktemp("ovs")) as sandbox:
-        bridge = ["add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=dummy", "fail_mode=secure"]
-        ports = [
-            word
-            for port in PORTS
-            for word in f"-- add-port br0 p{port} -- set Interface p{port} type=dummy ofport_request={port}".split()
-        ]
-        sandbox.vsctl(*bridge, *ports)
-        yield sandbox
-
-
-@pytest.fixture
-def link(host: Sandbox) -> Iterator[Link]:
-    host.appctl("dpctl/flush-conntrack")
-    host.ofctl("del-flows", "br0")
-    link = Link(host)
-    yield link
-    link.close()
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -318,7 +294,7 @@ def test_our_bytes_are_ovs_ofctls(
     host: Sandbox, tmp_path: object, flush: FlushConnections, said: tuple[str, ...]
 ) -> None:
     """os-ken has no such message: ovs-ofctl is the oracle.  A socket of ours stands for the bridge."""
-    assert sent_by_ofctl(host, said)[8:] == encode.flush_connections(flush, 1)[8:]
+    assert sent_by_ofctl(host, said)[8:] == messages.flush_connections(flush, 1)[8:]
 
 
 def sent_by_ofctl(host: Sandbox, said: tuple[str, ...]) -> bytes:
@@ -332,7 +308,7 @@ def sent_by_ofctl(host: Sandbox, said: tuple[str, ...]) -> bytes:
         done = other.submit(host.ofctl, command, f"unix:{place}", *rest)
         bridge, _ = ear.accept()
         with bridge, bridge.makefile("rb") as heard:
-            bridge.sendall(encode.hello(1))
+            bridge.sendall(messages.hello(1))
             while True:
                 head = heard.read(8)
                 body = heard.read(int.from_bytes(head[2:4], "big") - 8)

@@ -44,6 +44,27 @@ def test_peers_follow_a_tunnel_address_that_changes(cloud: Cloud) -> None:
     assert local.strip('"') == "192.0.2.77"
 
 
+def test_a_host_whose_tunnels_are_too_narrow_is_noted_while_they_are(cloud: Cloud) -> None:
+    def note() -> str:
+        return str(cloud.controller.look("hosts")[0]["note"])
+
+    cloud.plug(cloud.network(), cloud.h1, "tap1")
+    add_bridge(cloud.h1, "br-ex")
+    cloud.h1.vsctl("set", "Open_vSwitch", ".", "external_ids:local_ip_interface=br-ex")
+    wide = cloud.h1.vsctl("get", "Interface", "br-ex", "mtu").strip()
+    assert wide == "1500", "as wide as global_physnet_mtu: nothing to note"
+    cloud.h1.vsctl("set", "Interface", "br-ex", "mtu_request=1400")
+    cloud.controller.wait(lambda: note() == "br-ex has MTU 1400, tunnels of a network need 1500", "the note")
+    cloud.h1.vsctl("set", "Interface", "br-ex", "mtu_request=1500")
+    cloud.controller.wait(lambda: not note(), "the note to go")
+    cloud.h1.vsctl("remove", "Open_vSwitch", ".", "external_ids", "local_ip_interface")
+    cloud.h1.vsctl("set", "Open_vSwitch", ".", "external_ids:local_ip_mtu=1450")
+    cloud.controller.wait(lambda: note() == "local_ip has MTU 1450, tunnels of a network need 1500", "the other note")
+    cloud.h1.vsctl("set", "Open_vSwitch", ".", "external_ids:local_ip_mtu=wide")
+    fault = "external_ids:local_ip_mtu: 'wide' is not a number of bytes from 68 to 65535"
+    cloud.controller.wait(lambda: cloud.controller.look("hosts")[0]["fault"] == fault, "the fault", 4)
+
+
 def test_a_physical_network_moves_to_another_bridge(cloud: Cloud) -> None:
     cloud.plug(cloud.vlan(1000), cloud.h1, "tap1")
     add_bridge(cloud.h1, "br-eth2")

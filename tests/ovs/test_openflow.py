@@ -6,7 +6,7 @@ import random
 import re
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -23,7 +23,6 @@ from controller.core.events import (
     PortStatus,
     Reread,
     SwitchError,
-    SwitchUp,
 )
 from controller.core.flow import Flow, Meter, match
 from controller.core.packet import arp_request
@@ -31,60 +30,11 @@ from controller.core.prerequisites import NEEDS, refusal
 from controller.core.text import format_flow
 from controller.io.openflow import encode
 from controller.io.openflow.session import Closed, Session
-from tests.ovs.sandbox import PATIENCE, Sandbox
+from tests.ovs.link import Link
+from tests.ovs.sandbox import Sandbox
 from tests.random_flows import A1, A2, M1, some_table_space
 
 EVERY_TABLE = frozenset(range(254))
-
-
-class Link:
-    """A session of ours on a bridge's own management socket, driven by hand."""
-
-    def __init__(self, host: Sandbox, bridge: str = "br0", reactive: frozenset[int] = frozenset()) -> None:
-        self._sock = socket.socket(socket.AF_UNIX)
-        self._sock.connect(f"{host.directory}/{bridge}.mgmt")
-        self.session = Session("test", reactive, time.monotonic())
-        self.wait(lambda: self.session.dpid)
-        self.session.begin()
-        self.up: SwitchUp = self.next(SwitchUp)
-
-    def close(self) -> None:
-        self._sock.close()
-
-    def send(self, mods: FlowMods) -> None:
-        self.session.send(mods)
-
-    def carry_out(self, *add: Flow, serial: int = 1, **others: Any) -> None:
-        """Send a bundle, which the switch must acknowledge."""
-        self.send(FlowMods(self.session.dpid, serial, add, **others))
-        assert self.next((Acknowledged, SwitchError)) == Acknowledged(self.session.dpid, serial)
-
-    def next(self, kind: Any) -> Any:
-        """The next event of a kind; those before it are dropped."""
-
-        def found() -> bool:
-            while self.session.events and not isinstance(self.session.events[0], kind):
-                self.session.events.pop(0)
-            return bool(self.session.events)
-
-        self.wait(found)
-        return self.session.events.pop(0)
-
-    def wait(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not condition():
-            now = time.monotonic()
-            assert now < deadline, "waited in vain"
-            self.session.tick(now)
-            self._sock.sendall(b"".join(self.session.out))
-            self.session.out = []
-            self._sock.settimeout(0.02)
-            try:
-                data = self._sock.recv(65536)
-            except TimeoutError:
-                continue
-            assert data, "the switch closed the connection"
-            self.session.receive(data, now)
 
 
 @pytest.fixture(scope="module")
@@ -259,6 +209,7 @@ def test_meters_are_made_changed_removed_and_read(host: Sandbox, link: Link) -> 
     link.carry_out(meters=(Meter(1, 100), Meter(2, 50)))
     link.carry_out(serial=2, meters=(Meter(2, 60),), stale_meters=(1,))
     assert "meter=2 pktps" in host.ofctl("dump-meters", "br0")
+    assert link.up.has_meters
     again = Link(host)
     assert again.up.meters == ((2, 60),)
     again.close()

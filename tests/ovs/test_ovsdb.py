@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from controller.core.effects import EnsureBridge, EnsurePatch, EnsureTunnel, RemovePort, SetTag
 from controller.core.events import HostChanged, HostDown, HostUp, InterfacesChanged
 from controller.io.ovsdb import OvsdbServer
-from controller.io.ovsdb.view import read_local_ip, read_mappings, read_zone
+from controller.io.ovsdb.view import read_local_ip, read_local_ip_mtu, read_mappings, read_zone
 from controller.io.ovsdb.wire import MESSAGE_LIMIT, Splitter
 from tests.ovs.ovsdb_process import OvsdbProcess
 from tests.ovs.sandbox import Sandbox
@@ -112,6 +112,19 @@ def test_an_interfaces_mtu_is_told(host: Sandbox, controller: OvsdbProcess) -> N
     controller.wait_for(lambda event: shows("wide")(event) and event.changed[0].mtu == 1400)
 
 
+def test_a_host_says_where_its_tunnel_address_is(host: Sandbox, controller: OvsdbProcess) -> None:
+    add_bridge(host, "br-ex")
+    ids(host, local_ip="192.0.2.9", local_ip_mtu="1600", local_ip_interface="br-ex")
+    up = join(host, controller)
+    assert (up.local_ip_mtu, up.local_ip_interface, up.problem) == (1600, "br-ex", "")
+    assert "br-ex" in {row.name for row in up.interfaces}
+    host.vsctl("set", "Interface", "br-ex", "mtu_request=1400")
+    controller.wait_for(lambda event: shows("br-ex")(event) and event.changed[0].mtu == 1400)
+    ids(host, local_ip_mtu="wide")
+    changed = controller.wait_for(lambda event: isinstance(event, HostChanged) and event.problem)
+    assert (changed.local_ip_mtu, changed.local_ip_interface) == (0, "br-ex")
+
+
 @pytest.mark.parametrize(("hostname", "system_id", "name"), [("h", "s", "h"), ("", "s", "s"), ("", "", "127.0.0.1")])
 def test_a_host_is_named_by_hostname_else_system_id_else_address(
     host: Sandbox, controller: OvsdbProcess, hostname: str, system_id: str, name: str
@@ -174,6 +187,15 @@ def test_a_zone_is_a_name_that_is_not_too_long() -> None:
     assert read_zone({"availability_zone": " az1 "}) == ("az1", "")
     text = "external_ids:availability_zone: it has more than 255 characters"
     assert read_zone({"availability_zone": "a" * 256}) == ("", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "mtu"),
+    [("", 0), (" 1600 ", 1600), ("68", 68), ("65535", 65535), ("67", None), ("65536", None), ("x", None)],
+)
+def test_the_mtu_of_the_tunnel_address_is_a_number_of_bytes(text: str, mtu: int | None) -> None:
+    rule = f"external_ids:local_ip_mtu: {text!r} is not a number of bytes from 68 to 65535"
+    assert read_local_ip_mtu({"local_ip_mtu": text}) == ((0, rule) if mtu is None else (mtu, ""))
 
 
 def test_local_ip_must_be_an_address() -> None:
@@ -706,7 +728,12 @@ VALUES = st.recursive(
 )
 
 
+NESTED = [({"a": {"b": {"c": {"d": '}{\\"'}}, "{": {}}}, ""), ({"e": {"f": "}"}}, " "), ({}, "")]
+
+
 @settings(deadline=None)  # a loaded machine is no fault
+@example(messages=NESTED, ascii_only=True, cuts=[])
+@example(messages=NESTED, ascii_only=True, cuts=[1] * 100)
 @given(
     messages=st.lists(st.tuples(st.dictionaries(st.text(), VALUES), st.sampled_from(["", " ", "\r\n"])), max_size=5),
     ascii_only=st.booleans(),

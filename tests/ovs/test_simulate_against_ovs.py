@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import pytest
 
@@ -37,19 +37,6 @@ from tests.random_flows import (
 )
 
 NAMES = {port: f"p{port}" for port in PORTS}
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with Sandbox(tmp_path_factory.mktemp("ovs")) as sandbox:
-        bridge = ["add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=dummy", "fail_mode=secure"]
-        ports = [
-            word
-            for port in PORTS
-            for word in f"-- add-port br0 p{port} -- set Interface p{port} type=dummy ofport_request={port}".split()
-        ]
-        sandbox.vsctl(*bridge, *ports)
-        yield sandbox
 
 
 def install(host: Sandbox, flows: Iterable[Flow]) -> None:

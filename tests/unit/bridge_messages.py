@@ -39,6 +39,11 @@ def multipart(kind: int, parts: Iterable[bytes], xid: int = 0) -> list[bytes]:
     ]
 
 
+def meter_features(most: int, bands: int = 1 << ofp.OFPMBT_DROP, capabilities: int = ofp.OFPMF_PKTPS) -> bytes:
+    """A meter-features reply, as Open vSwitch's: `most` meters, one band each."""
+    return multipart(ofp.OFPMP_METER_FEATURES, [struct.pack("!IIIBBxx", most, bands, capabilities, 1, 0)])[0]
+
+
 def port(desc: PortDesc) -> bytes:
     """A port with its Ethernet property."""
     mac, name = bytes.fromhex(desc.mac.replace(":", "")), desc.name.encode()

@@ -8,7 +8,8 @@ import pytest
 
 from controller.core import app as registry
 from controller.core.app import FLOWS, OVSDB, App, load, renderers
-from controller.core.model import ETH, INT, ArrivingPort, Host, LocalPort, RemotePort, Switch
+from controller.core.derived import ArrivingPort, LocalPort, RemotePort, Switch
+from controller.core.model import ETH, INT, Host
 from controller.core.net import Net
 from controller.core.pipeline import ADMIT, LAYOUT, OUTPUT, LayoutError
 

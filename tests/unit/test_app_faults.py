@@ -11,9 +11,11 @@ from controller.core import app as registry
 from controller.core import effects as fx
 from controller.core import events as e
 from controller.core.app import App
+from controller.core.derived import LocalPort, Switch
 from controller.core.flow import Flow, Meter, Output, match
 from controller.core.handlers import CALM, REASON_LIMIT
-from controller.core.model import Fault, LocalPort, OfPort, Port, Switch
+from controller.core.model import Fault, Port
+from controller.core.observed import OfPort
 from controller.core.pipeline import LAYOUT, OUTPUT
 from controller.core.plans import wiring
 from controller.core.settings import Settings

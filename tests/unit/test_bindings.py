@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from controller.core.bindings import Bindings
+from controller.core.derived import LocalPort, Switch
 from controller.core.effects import Propose
 from controller.core.faults import Faults
 from controller.core.flow import Flow
 from controller.core.ledger import Ledger
-from controller.core.model import INT, Binding, Fault, LocalPort, Network, Port, Switch
+from controller.core.model import INT, Binding, Fault, Network, Port
 from controller.core.net import Change, Net
 
 LOCAL, BOUND = LocalPort("p", 1, 5, "n", "h1"), Binding("p", "n", "h1")

@@ -9,7 +9,8 @@ from controller.core.address import link_local, mac
 from controller.core.events import Tick
 from controller.core.flow import Flow
 from controller.core.inspect import Inspector
-from controller.core.model import Port, Probe
+from controller.core.model import Port
+from controller.core.observed import Probe
 from controller.core.plans import networks
 from controller.core.probe import frame, nonce_of
 from tests.apps.setup import MAC1, MAC2, MAC3, Small
@@ -149,9 +150,10 @@ def test_a_port_is_named_by_its_id_or_by_a_name_that_only_it_has():
         inspector.check("web")
 
 
-def test_a_switch_without_meters_drops_probes():
+@pytest.mark.parametrize("told", [True, False])
+def test_on_a_switch_without_meters_probes_are_caught_if_it_says_so_and_else_dropped(told):
     world = World(SETTINGS)
-    world.has_meters = False
+    world.has_meters, world.tells_meters = False, not told
     here = world.host()
     world.settle()
     network = world.network("local")
@@ -163,7 +165,7 @@ def test_a_switch_without_meters_drops_probes():
         world.events.append(Tick(100.0))
         world.settle()
     found = Inspector(world.machine, edges=world.edges()).check(port.id)
-    assert not found["ready"]
+    assert found["ready"] == told
     assert not [arrival for delivery in world.probed for arrival in delivery.reached]
 
 

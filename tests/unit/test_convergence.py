@@ -9,7 +9,7 @@ import pytest
 from controller.core import events as e
 from controller.core.effects import FlowMods
 from controller.core.inspect import Inspector
-from controller.core.ledger import HANDFUL
+from controller.core.ledger import HANDFUL, IN_FLIGHT
 from controller.core.machine import Machine
 from controller.core.plans import wiring
 from tests.world.hypervisor import Bridge, Hypervisor
@@ -102,15 +102,15 @@ def test_a_later_revision_waits_for_what_is_older_and_an_older_one_not_for_what_
 
 
 def test_what_is_kept_back_in_the_ledger_counts(cloud: Cloud) -> None:
-    """Two bundles are on their way and a third waits: the revision is not acknowledged by the first two."""
+    """All bundles that may are on their way and one waits: the revision is not acknowledged by the first ones."""
     network = cloud.world.network("vxlan")
     cloud.world.settle()
-    for _ in range(4):
+    for _ in range(IN_FLIGHT + 2):
         cloud.world.plug(cloud.world.port(network), cloud.hosts[0])
         cloud.world.settle()
-    assert len(cloud.world.held) == 2
+    assert len(cloud.world.held) == IN_FLIGHT
     last = cloud.revision
-    for _ in range(6):
+    for _ in range(IN_FLIGHT + 4):
         assert cloud.ask(last)["converged"] == (not cloud.world.held)
         cloud.release()
     assert cloud.ask(last)["converged"]
@@ -257,9 +257,9 @@ def test_a_step_looks_at_the_switches_that_it_touched_only() -> None:
         looked: list[int] = []
         count = world.machine.convergence._count
 
-        def counted(net, dpid, ledger, doubt, count=count, looked=looked):
+        def counted(net, dpid, *more, count=count, looked=looked):
             looked.append(dpid)
-            count(net, dpid, ledger, doubt)
+            count(net, dpid, *more)
 
         world.machine.convergence._count = counted  # type: ignore[method-assign]
         world.plug(world.port(network), made[0])

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from controller import cli
-from controller.config import HOST_OPTIONS, SECTIONS
+from controller.config_options import HOST_OPTIONS, SECTIONS
 
 PROJECT = Path(__file__).resolve().parents[2]
 DOCS = PROJECT / "docs"

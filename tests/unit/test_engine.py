@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from controller.core.app import FLOWS, OVSDB, Renderer
+from controller.core.derived import LocalPort, NetworkOnHost, RemoteAddress, RemotePort, Switch
 from controller.core.effects import SetTag
 from controller.core.engine import Engine, Unit, subject
 from controller.core.flow import Flow, match
-from controller.core.model import Host, LocalPort, NetworkOnHost, Port, RemoteAddress, RemotePort, Switch
+from controller.core.model import Host, Port
 from controller.core.net import Change, Net
 from controller.core.settings import Settings
 

@@ -9,8 +9,9 @@ from controller.core.effects import EnsureBridge, EnsureTunnel, OvsdbOps, Propos
 from controller.core.engine import Delta
 from controller.core.flow import LOCAL
 from controller.core.hosts import TICKS_HELD, Hosts, OvsdbWants
-from controller.core.model import Fault, Host, Interface, OfPort, Presence, Session
+from controller.core.model import Fault, Host
 from controller.core.net import Change, Net
+from controller.core.observed import Interface, OfPort, Presence, Session
 from controller.core.settings import HostSettings, Settings
 from tests.world.world import World
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from controller.core.events import InterfaceRow
+from controller.core.events import HostDown, InterfaceRow
 from controller.core.inspect import Inspector
+from controller.core.model import Network
+from controller.core.plans import networks
 from controller.core.simulate import ModelSwitch
-from tests.world.world import World
+from tests.world.world import SETTINGS, World
 
 
 @pytest.fixture
@@ -131,6 +134,82 @@ def test_a_host_whose_underlay_does_not_fit_has_a_note(world, inspector):
     world.events.append(host.changed())
     world.settle()
     assert by_name(inspector.hosts())["h1"]["note"] == "its tunnel address is IPv6, overlay_ip_version 4"
+
+
+def described(world, host, **values) -> None:
+    """The host says something else of itself."""
+    for name, value in values.items():
+        setattr(host, name, value)
+    world.tell(host)
+    world.events.append(host.changed())
+    world.settle()
+
+
+@pytest.mark.parametrize("mtu", [1500, 1600])
+def test_a_way_that_is_wide_enough_for_tunnels_is_no_note(world, inspector, mtu):
+    described(world, world.hypervisors["h1"], local_ip_mtu=mtu)
+    assert by_name(inspector.hosts())["h1"]["note"] == by_name(inspector.ports())["one"]["note"] == ""
+
+
+def test_tunnels_that_their_networks_do_not_fit_into_are_a_note_of_host_and_ports(world, inspector):
+    host = world.hypervisors["h1"]
+    described(world, host, local_ip_mtu=1499)
+    sent = len(world.mods)
+    assert by_name(inspector.hosts())["h1"]["note"] == "local_ip has MTU 1499, tunnels of a network need 1500"
+    note = "local_ip of h1 has MTU 1499, tunnels of its network need 1500"
+    ports = by_name(inspector.ports())
+    assert (ports["one"]["note"], ports["one"]["status"], ports["two"]["note"]) == (note, "ACTIVE", "")
+    world.plug(world.port(world.network("gre", mtu=1458)), host)
+    world.plug(world.port(world.network("gre", mtu=1300)), host)
+    world.settle()
+    told = "local_ip has MTU 1499, tunnels of 2 networks need up to 1500"
+    assert by_name(inspector.hosts())["h1"]["note"] == told
+    described(world, host, local_ip="2001:db8::1", local_ip_mtu=1515)
+    assert by_name(inspector.hosts())["h1"]["note"].endswith(
+        "local_ip has MTU 1515, tunnels of 2 networks need up to 1520"
+    )
+    assert len(world.mods) > sent and by_name(inspector.ports())["one"]["fault"] == ""
+
+
+def test_an_interface_of_open_vswitch_that_has_the_tunnel_address_is_followed(world, inspector):
+    host = world.hypervisors["h1"]
+    described(world, host, local_ip_interface="br-ex", local_ip_mtu=1600)
+    assert by_name(inspector.hosts())["h1"]["note"] == "local_ip_interface is br-ex, which is not there"
+    host.interfaces["br-ex"] = InterfaceRow("br-ex", "br-ex", "internal", mtu=1400)
+    described(world, host)
+    assert by_name(inspector.hosts())["h1"]["note"] == "br-ex has MTU 1400, tunnels of a network need 1500"
+    host.interfaces["br-ex"] = InterfaceRow("br-ex", "br-ex", "internal", mtu=1500)
+    described(world, host)
+    assert by_name(inspector.hosts())["h1"]["note"] == ""
+    host.interfaces["br-ex"] = InterfaceRow("br-ex", "br-ex", "internal")
+    described(world, host, local_ip_mtu=1450)
+    assert by_name(inspector.hosts())["h1"]["note"] == "br-ex has MTU 1450, tunnels of a network need 1500"
+
+
+def test_tunnels_that_new_networks_will_not_fit_into_are_a_note(world, inspector):
+    world.write(networks.change, world.machine.net.find(Network, "key", 1)[0].id, {"mtu": 1300})
+    described(world, world.hypervisors["h1"], local_ip_mtu=1400)
+    assert by_name(inspector.hosts())["h1"]["note"] == "local_ip has MTU 1400, global_physnet_mtu is 1500"
+
+
+def test_a_host_whose_way_is_narrower_than_path_mtu_is_noted():
+    world = World(replace(SETTINGS, path_mtu=1400))
+    host, inspector = world.host(), Inspector(world.machine)
+    world.settle()
+    for mtu, note in ((1400, ""), (1399, "local_ip has MTU 1399, path_mtu is 1400")):
+        described(world, host, local_ip_mtu=mtu)
+        assert by_name(inspector.hosts())["h1"]["note"] == note
+
+
+def test_what_a_host_says_of_its_tunnels_is_known_when_it_dials_in(world, inspector):
+    late = world.host()
+    late.local_ip_mtu = 1200
+    world.events[-1] = late.up()
+    world.settle()
+    assert by_name(inspector.hosts())[late.name]["note"] == "local_ip has MTU 1200, global_physnet_mtu is 1500"
+    world.events.append(HostDown(late.name))
+    world.settle()
+    assert by_name(inspector.hosts())[late.name]["note"] == "local_ip has MTU 1200, global_physnet_mtu is 1500"
 
 
 def test_flows_are_in_table_order_with_names_and_units(world, inspector):

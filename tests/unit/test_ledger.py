@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from controller.core.events import Installed
 from controller.core.flow import Flow, Meter, Metered, Output, match
-from controller.core.ledger import Ledger
+from controller.core.ledger import IN_FLIGHT, Ledger
 from controller.core.simulate import ModelSwitch
 
 A, B, C = ("a", 1), ("b", 1), ("c", 1)
@@ -281,13 +281,13 @@ def test_meters_come_with_the_first_flow_and_go_with_the_last_and_a_new_rate_rep
 
 def test_a_switch_that_does_not_answer_gets_its_changes_together_when_it_does():
     ledger = opened()
-    for number in range(1, 6):
+    for number in range(1, IN_FLIGHT + 4):
         ledger.change(A, (), (flow(number),))
         ledger.flush()
-    assert (ledger.sent, ledger.goal) == (2, 3)
+    assert (ledger.sent, ledger.goal) == (IN_FLIGHT, IN_FLIGHT + 1)
     ledger.acknowledge(1)
-    assert ledger.flush().add == (flow(3), flow(4), flow(5))
-    assert (ledger.sent, ledger.goal) == (3, 3)
+    assert ledger.flush().add == tuple(flow(IN_FLIGHT + n) for n in (1, 2, 3))
+    assert (ledger.sent, ledger.goal) == (IN_FLIGHT + 1, IN_FLIGHT + 1)
 
 
 def test_meters_of_a_refused_bundle_are_sent_again():

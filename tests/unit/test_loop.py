@@ -6,14 +6,16 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import eventlet
 import pytest
 
 from controller.core import app
-from controller.core.effects import FlowMods, OvsdbOps, Read
+from controller.core.effects import FlowMods, OvsdbOps, Propose, Read
 from controller.core.events import Acknowledged, BridgeRow, HostUp, InterfaceRow, PortDesc, SwitchError, SwitchUp, Tick
 from controller.core.flow import LOCAL
 from controller.core.machine import Machine
@@ -21,7 +23,7 @@ from controller.core.model import Binding, Host, Network, Port
 from controller.core.plan import Draft
 from controller.core.record import read_steps
 from controller.core.settings import Settings
-from controller.io.loop import HOSTS, Loop, write_proposals
+from controller.io.loop import CALM, HOSTS, Loop, write_proposals
 from controller.io.store import Store, Unavailable
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,8 +48,8 @@ class Edge:
     def __init__(self) -> None:
         self.told: list[Any] = []
 
-    def carry_out(self, effect: Any) -> None:
-        self.told.append(effect)
+    def carry_out(self, *effects: Any) -> None:
+        self.told += effects
 
     def taken_in(self, event: SwitchUp) -> None:
         self.told.append(event)
@@ -95,6 +97,34 @@ def test_what_a_host_shows_is_wired_and_becomes_active() -> None:
     assert bench.store.net.get(Binding, "p1") == Binding("p1", "n1", "h1", active=False)
     bench.run(Acknowledged(DPID, mods.serial))
     assert bench.store.net.get(Binding, "p1").active
+
+
+def test_what_is_proposed_for_later_waits() -> None:
+    bench = Bench()
+    later, now = Propose("end_interim", (), after=0.05), Propose("end_interim", ())
+    for proposal in (later, now):
+        bench.loop.carry_out(proposal)
+    assert bench.loop.take_proposals() == [now]
+    end = time.monotonic() + 10
+    while not (waited := bench.loop.take_proposals()) and time.monotonic() < end:
+        eventlet.sleep(0.01)
+    assert waited == [later]
+
+
+def test_what_was_observed_is_written_when_no_event_waits() -> None:
+    """Flows go first; but it is written some time, however much goes on."""
+    bench = Bench()
+    bench.make_port()
+    loop = bench.loop
+    loop.start()
+    for event in (SWITCH_UP, host_up()):
+        loop.emit(event)
+    begun = time.monotonic()
+    while bench.store.net.get(Binding, "p1") is None and time.monotonic() < begun + 10:
+        loop.emit(Acknowledged(DPID, 0))  # there is always one that waits
+        eventlet.sleep(0)
+    assert bench.store.net.get(Binding, "p1") is not None
+    assert time.monotonic() - begun >= CALM
 
 
 def test_effects_on_switches_go_to_the_openflow_edge() -> None:

@@ -11,23 +11,12 @@ from controller.core import app as registry
 from controller.core import effects as fx
 from controller.core import events as e
 from controller.core.app import App
+from controller.core.derived import LocalPort, Switch
 from controller.core.flow import LOCAL, Flow, Output, match
 from controller.core.machine import Machine
-from controller.core.model import (
-    INT,
-    Binding,
-    Fault,
-    Host,
-    LocalPort,
-    LocalVlan,
-    Network,
-    Port,
-    Segment,
-    Switch,
-    WantedAddress,
-    WantedMac,
-)
+from controller.core.model import INT, Binding, Fault, Host, LocalVlan, Network, Port, Segment
 from controller.core.net import Change
+from controller.core.observed import WantedAddress, WantedMac
 from controller.core.packet import arp_request, ethernet
 from controller.core.pipeline import LAYOUT
 from controller.core.settings import HostSettings, Settings

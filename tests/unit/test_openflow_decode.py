@@ -107,6 +107,15 @@ def test_meters() -> None:
     assert [(m.meter_id, m.bands[0].rate) for m in read] == [(7, 100), (8, 5)]
 
 
+def test_meter_features() -> None:
+    reply = bridge.meter_features(7)
+    (read,) = theirs(parser.OFPMultipartReply, reply).body
+    assert (read.max_meter, read.band_types, read.capabilities) == (7, 1 << ofp.OFPMBT_DROP, ofp.OFPMF_PKTPS)
+    assert decode.has_meters(reply[16:])
+    with pytest.raises(Malformed):
+        decode.has_meters(reply[16:24])
+
+
 def test_counters_of_ports() -> None:
     """What a port does not count is told as all ones."""
     body = bridge.port_counters(3, (1, 2, 30, 40, 5, 6, 7, 8)) + bridge.port_counters(4, (9, *[(1 << 64) - 1] * 7))

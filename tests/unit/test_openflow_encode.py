@@ -20,7 +20,7 @@ from controller.core import flow as f
 from controller.core.flow import FIELDS, Flow, match
 from controller.core.spelling import width
 from controller.core.text import parse_flow
-from controller.io.openflow import encode
+from controller.io.openflow import encode, messages
 from tests.unit.test_text import actions, conditions
 
 SWITCH = ProtocolDesc(ofp.OFP_VERSION)
@@ -202,7 +202,7 @@ def test_a_match_is_in_the_order_of_the_fields(matched: f.Match) -> None:
 def test_a_flow_that_is_too_long_for_a_message_is_told() -> None:
     """In a bundle-add message it takes 16 bytes more."""
     fitting = [f.SetField("reg0", 1)] * ((0xFFFF - 16 - 56 - 8) // 16)
-    assert len(encode.bundled(1, encode.flow_add(Flow(0, 1, (), fitting), 1))) <= 0xFFFF
+    assert len(messages.bundled(1, encode.flow_add(Flow(0, 1, (), fitting), 1))) <= 0xFFFF
     with pytest.raises(encode.MessageTooLong, match=r"a flow takes \d+ bytes, a message has 65519"):
         encode.flow_add(Flow(7, 1, (), [*fitting, f.SetField("reg0", 1)]), 1)
     with pytest.raises(encode.MessageTooLong, match="a list of actions takes 80000 bytes"):
@@ -242,7 +242,7 @@ def test_a_foreign_flow_is_removed_by_its_exact_slot_and_cookie(flow: Flow, cook
 
 @given(st.sampled_from([ofp.OFPMC_ADD, ofp.OFPMC_MODIFY]), st.integers(1, 0xFFFF0000), st.integers(1, 0xFFFFFFFF), xids)
 def test_a_meter(command: int, meter: int, rate: int, xid: int) -> None:
-    message = read(encode.meter_mod(command, meter, rate, xid))
+    message = read(messages.meter_mod(command, meter, rate, xid))
     assert (message.command, message.meter_id, message.flags) == (command, meter, ofp.OFPMF_PKTPS)
     (band,) = message.bands
     assert isinstance(band, parser.OFPMeterBandDrop)
@@ -250,7 +250,7 @@ def test_a_meter(command: int, meter: int, rate: int, xid: int) -> None:
 
 
 def test_a_meter_is_removed() -> None:
-    message = read(encode.meter_mod(ofp.OFPMC_DELETE, 7, 0, 1))
+    message = read(messages.meter_mod(ofp.OFPMC_DELETE, 7, 0, 1))
     assert (message.command, message.meter_id, message.bands) == (ofp.OFPMC_DELETE, 7, [])
 
 
@@ -259,7 +259,7 @@ BUNDLED = ofp.OFPBF_ATOMIC | ofp.OFPBF_ORDERED
 
 @given(st.integers(1, 0xFFFFFFFF), st.sampled_from([ofp.OFPBCT_OPEN_REQUEST, ofp.OFPBCT_COMMIT_REQUEST]), xids)
 def test_a_bundle_is_opened_and_committed(bundle: int, kind: int, xid: int) -> None:
-    message = read(encode.bundle_control(bundle, kind, xid))
+    message = read(messages.bundle_control(bundle, kind, xid))
     assert (message.bundle_id, message.type, message.flags) == (bundle, kind, BUNDLED)
 
 
@@ -268,7 +268,7 @@ def test_a_flow_in_a_bundle(flow: Flow, bundle: int, xid: int) -> None:
     """os-ken pads the message that it wraps and adds its own; both have the xid, as the specification wants."""
     inner = encode.flow_add(flow, xid)
     message = parser.OFPBundleAddMsg(SWITCH, bundle, BUNDLED, read(inner), [])
-    assert written(message, xid) == encode.bundled(bundle, inner)
+    assert written(message, xid) == messages.bundled(bundle, inner)
 
 
 @given(
@@ -284,7 +284,7 @@ def test_a_packet_is_sent(data: bytes, done: list[f.Action], in_port: int, xid: 
         actions=listed[0].actions,
         data=data,
     )
-    assert written(message, xid) == encode.packet_out(data, tuple(done), in_port, xid)
+    assert written(message, xid) == messages.packet_out(data, tuple(done), in_port, xid)
 
 
 NOTHING = parser.OFPMatch()
@@ -308,11 +308,11 @@ THEIRS = {
     ),
 }
 OURS = {
-    "every flow": encode.flow_stats_request,
-    "every meter": encode.meter_config_request,
-    "every port": encode.port_desc_request,
-    "every change": encode.flow_monitor_request,
-    "what to be told": encode.set_async,
+    "every flow": messages.flow_stats_request,
+    "every meter": messages.meter_config_request,
+    "every port": messages.port_desc_request,
+    "every change": messages.flow_monitor_request,
+    "what to be told": messages.set_async,
 }
 
 
@@ -323,7 +323,7 @@ def test_requests(name: str) -> None:
 
 def test_hello_offers_one_version() -> None:
     """(os-ken reads a hello's elements, but does not write them.)"""
-    message = parsed(encode.hello(7))
+    message = parsed(messages.hello(7))
     assert (message.xid, [element.versions for element in message.elements]) == (7, [[5]])
 
 

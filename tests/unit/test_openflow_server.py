@@ -11,11 +11,12 @@ from eventlet.green import socket
 from eventlet.patcher import original
 from os_ken.ofproto import ofproto_v1_4 as ofp
 
-from controller.core.effects import FlowMods
+from controller.core.effects import FlowMods, FlushConnections, PacketOut
 from controller.core.events import SwitchDown, SwitchUp
+from controller.core.flow import Output
 from controller.io.openflow import server as server_module
 from controller.io.openflow import session as session_module
-from controller.io.openflow.server import READINGS, OpenFlowServer
+from controller.io.openflow.server import READINGS, SENDING, OpenFlowServer, lumps
 from tests.unit import bridge_messages as bridge
 from tests.unit.bridge_peer import FLOWS
 from tests.unit.bridge_peer import Bridge as Answers
@@ -154,6 +155,27 @@ def test_what_is_meant_for_a_former_connection_is_not_sent(bench: Bench) -> None
     bench.wait(lambda: ofp.OFPT_BUNDLE_CONTROL in peer.heard)
 
 
+def test_what_a_bridge_does_not_read_yet_waits_and_all_of_it_arrives_in_order(bench: Bench) -> None:
+    """What the kernel takes is sent at once, the rest when there is room, and nothing overtakes it."""
+    peer = bench.connect(1)
+    bench.wait(lambda: peer.asked)
+    peer.answer()
+    up = bench.up(peer)
+    bench.server.taken_in(up)
+    (connection,) = bench.server._connections
+    connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    bench.server.carry_out(FlushConnections(1, 5), FlowMods(1, 1, tuple(FLOWS)))
+    assert not connection.queued, "what is short goes at once"
+    packets = [PacketOut(1, n.to_bytes(4, "big") + bytes(60_000), (Output(1),)) for n in range(16)]
+    bench.server.carry_out(*packets)
+    bench.server.carry_out(FlowMods(1, 2, tuple(FLOWS)))
+    assert connection.queued > 100_000
+    bench.wait(lambda: peer.heard.count(ofp.OFPT_BUNDLE_CONTROL) == 4)
+    assert connection.queued == 0
+    said = [kind for kind in peer.heard if kind in (ofp.OFPT_PACKET_OUT, ofp.OFPT_BUNDLE_CONTROL)]
+    assert said == [ofp.OFPT_BUNDLE_CONTROL] * 2 + [ofp.OFPT_PACKET_OUT] * 16 + [ofp.OFPT_BUNDLE_CONTROL] * 2
+
+
 def test_a_bridge_that_does_not_answer_has_no_counters(bench: Bench) -> None:
     assert bench.server.port_counters(1, 1, 0.2) is None, "it is not connected"
     peer = bench.connect(1)
@@ -186,3 +208,12 @@ def test_a_bridge_is_not_silent_when_it_was_we_who_did_not_listen(
     bench.wait(lambda: peer.ended or peer.heard.count(ofp.OFPT_ECHO_REPLY) == 2)
     assert not peer.ended
     bench.wait(lambda: peer.ended)
+
+
+def test_messages_that_wait_are_sent_together_and_in_order() -> None:
+    long, short = b"l" * (SENDING + 1), [b"a", b"bc", b"d"]
+    assert list(lumps(short)) == [b"abcd"]
+    assert list(lumps([*short, long, *short])) == [b"abcd", long, b"abcd"]
+    halves = [b"x" * (SENDING // 2)] * 5
+    assert [len(lump) for lump in lumps(halves)] == [SENDING, SENDING, SENDING // 2]
+    assert list(lumps([])) == []

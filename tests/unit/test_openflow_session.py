@@ -46,10 +46,36 @@ def test_a_bridge_comes_up() -> None:
     peer.session.begin()
     kinds = [(kind, struct.unpack_from("!H", data, 8)[0]) for kind, _, data in peer.hears()]
     asked = [kind for type_, kind in kinds if type_ == ofp.OFPT_MULTIPART_REQUEST]
-    assert asked == [ofp.OFPMP_FLOW_MONITOR, ofp.OFPMP_PORT_DESC, ofp.OFPMP_METER_CONFIG, ofp.OFPMP_FLOW]
+    assert asked == [
+        *(ofp.OFPMP_FLOW_MONITOR, ofp.OFPMP_PORT_DESC, ofp.OFPMP_METER_FEATURES),
+        *(ofp.OFPMP_METER_CONFIG, ofp.OFPMP_FLOW),
+    ]
     (up,) = peer.says(*peer.contents(*FLOWS, meters=bridge.meter_entry(7, 100)))
     assert up == SwitchUp(DPID, "192.0.2.1", (TAP,), entries(*FLOWS), ((7, 100),))
     assert peer.hears() == [], "nothing is changed on connect"
+
+
+@pytest.mark.parametrize(
+    ("answer", "has_meters"),
+    [
+        (bridge.meter_features(200000, capabilities=0xF), True),
+        (bridge.meter_features(0, 0, 0), False),
+        (bridge.meter_features(10, bands=1 << ofp.OFPMBT_DSCP_REMARK), False),
+        (bridge.meter_features(10, capabilities=ofp.OFPMF_KBPS), False),
+        (None, False),
+    ],
+    ids=["Open vSwitch", "none", "no drop", "no packets", "refused"],
+)
+def test_whether_a_bridge_has_meters_is_asked(answer: bytes | None, has_meters: bool) -> None:
+    peer = Bridge()
+    peer.hears()
+    peer.greet()
+    asked = {struct.unpack_from("!H", data, 8)[0]: xid for kind, xid, data in peer.hears() if len(data) > 8}
+    refused = bridge.error(ofp.OFPET_BAD_REQUEST, ofp.OFPBRC_BAD_MULTIPART, asked[ofp.OFPMP_METER_FEATURES])
+    assert peer.says(answer or refused) == []
+    (up,) = peer.says(*peer.contents(*FLOWS))
+    assert up.has_meters == has_meters
+    assert up.installed == entries(*FLOWS)
 
 
 def conversation() -> bytes:

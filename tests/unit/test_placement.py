@@ -7,33 +7,20 @@ from typing import Any
 
 import pytest
 
-from controller.core.model import (
-    ETH,
-    INT,
-    Attachment,
-    Binding,
-    FixedIp,
+from controller.core.derived import (
     FloodChunk,
-    Host,
-    Interface,
     LocalPort,
-    LocalVlan,
     NetworkOnHost,
     NetworkOnSwitch,
-    OfPort,
-    Port,
-    Presence,
     RemoteAddress,
     RemotePort,
-    Segment,
-    Session,
     Switch,
     TunnelPort,
     Uplink,
-    WantedAddress,
-    WantedMac,
 )
+from controller.core.model import ETH, INT, Attachment, Binding, FixedIp, Host, LocalVlan, Port, Segment
 from controller.core.net import Change, Net
+from controller.core.observed import Interface, OfPort, Presence, Session, WantedAddress, WantedMac
 from controller.core.placement import Placement
 from controller.core.settings import Settings
 
@@ -233,11 +220,20 @@ def test_a_network_is_on_the_provider_bridge_of_its_physical_network_only():
     placed = Placed(*CLOUD, TUNNELLED)
     assert [on.dpid for on in placed.all(NetworkOnSwitch)] == [1, 11]
     placed.put(ON_PHYSNET)
-    assert [(on.dpid, on.role, on.vid) for on in placed.all(NetworkOnSwitch)] == [
-        (1, INT, 3),
-        (11, INT, 4),
-        (2, ETH, 3),
-    ]
+    assert [(on.dpid, on.role) for on in placed.all(NetworkOnSwitch)] == [(1, INT), (11, INT), (2, ETH)]
+
+
+def test_a_network_is_on_the_integration_bridge_from_its_first_vif_on_and_on_no_other_before_that_is_bound():
+    vif = (OfPort(1, 5, TAP), Interface("h1", TAP, "br-int", PORT.id))
+    placed = Placed(MANAGED, Presence("h1"), *SESSIONS, ON_PHYSNET, PORT, *vif)
+    on_int, on_eth = NetworkOnSwitch(1, "n", "h1", INT), NetworkOnSwitch(2, "n", "h1", ETH)
+    assert (placed.all(NetworkOnSwitch), placed.all(NetworkOnHost)) == ([on_int], [])
+    assert placed.remove(vif[0]).all(NetworkOnSwitch) == []
+    placed.put(vif[0], Binding(PORT.id, "n", "h1"), LocalVlan("h1", "n", 3))
+    assert placed.all(NetworkOnSwitch) == [on_int, on_eth]
+    assert placed.remove(vif[0]).all(NetworkOnSwitch) == [on_int, on_eth]
+    assert placed.remove(SESSIONS[0]).all(NetworkOnSwitch) == [on_eth]
+    assert placed.put(vif[0], SESSIONS[0]).all(NetworkOnSwitch) == [on_int, on_eth]
 
 
 def test_a_remote_port_is_one_that_is_wanted_and_elsewhere_in_a_tunnel_network():

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from controller.core.model import Pool, Route
 from controller.core.plan import Refusal
-from controller.core.plans.checks import CHECKS, Wanted, check, from_text
+from controller.core.plans.checks import CHECKS, check, from_text
+from controller.core.plans.parse import Wanted
 from controller.core.row import KINDS
 
 UUID = "72d21013-5631-43b5-9a59-16c2c30c3d6b"

@@ -53,6 +53,15 @@ def test_tenant_types_are_tried_in_order():
     assert [network.mtu for network in made] == [1500, 1500, 1458, 1500]
 
 
+@pytest.mark.parametrize(("path_mtu", "mtus"), [(1400, [1350, 1358, 1350, 1500]), (9000, [1450, 1458, 1450, 1500])])
+def test_a_narrower_way_between_hosts_is_for_networks_in_tunnels(path_mtu, mtus):
+    cloud = Cloud(Settings(path_mtu=path_mtu, vlan_ranges=SETTINGS.vlan_ranges))
+    types = ("vxlan", "gre", "geneve", "vlan")
+    assert [cloud.network(network_type=type).mtu for type in types] == mtus
+    refusal = cloud.refusal(networks.create, {"network_type": "vxlan", "mtu": mtus[0] + 1})
+    assert refusal.message == f"Invalid input for operation: Requested MTU is too big, maximum is {mtus[0]}."
+
+
 def test_tunnels_over_ipv6_take_20_bytes_more():
     cloud = Cloud(Settings(overlay_ip_version=6, vlan_ranges=SETTINGS.vlan_ranges))
     types = ({"network_type": type} for type in ("vxlan", "gre", "geneve", "vlan", "local"))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from controller.core.model import Pool, Port, Route, Sequence
 from controller.core.plans import ports, subnets
-from controller.core.plans.checks import Wanted
+from controller.core.plans.parse import Wanted
 from tests.unit.planning import Cloud
 
 

@@ -104,7 +104,8 @@ def test_a_guest_arrives_only_where_a_local_vlan_is_left():
             cloud.run(wiring.unbind, [("p7", "h1")])
         cloud.run(wiring.arrive, [(port.id, "h1")])
         assert cloud.net.get(Binding, port.id).hosts == hosts
-        assert cloud.net.get(Fault, ("Port", port.id)) is None, "the guest is well where it is"
+        fault = cloud.net.get(Fault, ("Port", port.id))
+        assert (fault.reason if fault else "") == ("" if free else "no local VLAN is left on host h1")
 
 
 def test_a_host_that_is_forgotten_amid_a_migration_leaves_the_other_one():

@@ -16,18 +16,23 @@ from controller.core.events import (
     HostUp,
     Installed,
     InterfaceRow,
+    InterfacesChanged,
+    PortDesc,
+    PortStatus,
     Reread,
     SwitchDown,
     SwitchUp,
     Tick,
 )
-from controller.io.queue import BURST, LUMP, Queue, source, weight
+from controller.io.queue import BURST, LUMP, PORTS, Queue, ports, source, weight
 
 ENTRY, INTERFACE = Installed(0, 1, 1), InterfaceRow("tap1", "br-int")
 MAKERS: dict[str, Callable[[int, int, int], Any]] = {
     "up": lambda who, n, size: SwitchUp(who, str(n), (), (ENTRY,) * size),
     "reread": lambda who, n, size: Reread(who, (ENTRY,) * size, serial=n),
     "down": lambda who, n, size: SwitchDown(who),
+    "port": lambda who, n, size: PortStatus(who, PortDesc(n, f"tap{n}", ""), False),
+    "interfaces": lambda who, n, size: InterfacesChanged(f"h{who}", (INTERFACE,) * min(size, PORTS), (f"tap{n}",)),
     "acknowledged": lambda who, n, size: Acknowledged(who, n),
     "host up": lambda who, n, size: HostUp(str(n), f"h{who}", interfaces=(INTERFACE,) * (size // 10)),
     "host down": lambda who, n, size: HostDown(f"h{who}"),
@@ -94,6 +99,16 @@ def test_each_source_keeps_its_order_and_nothing_is_lost(actions: list[Any]) -> 
 
 
 @given(runs)
+def test_a_step_of_small_events_tells_of_so_many_ports_at_most(actions: list[Any]) -> None:
+    run = Run()
+    run.happens(actions)
+    run.drain()
+    for step in run.steps:
+        told = [ports(event) for event in step]
+        assert any(map(weight, step)) or len(told) == 1 or sum(told) <= PORTS
+
+
+@given(runs)
 def test_a_step_has_one_lump_of_heavy_work_at_most(actions: list[Any]) -> None:
     run = Run()
     run.happens(actions)
@@ -105,14 +120,15 @@ def test_a_step_has_one_lump_of_heavy_work_at_most(actions: list[Any]) -> None:
 
 @given(runs, puts)
 def test_a_small_event_waits_for_one_step_of_heavy_work_at_most(actions: list[Any], last: Any) -> None:
-    """Unless it stands behind a heavy one of its own source, or tells of time."""
+    """Unless it stands behind a heavy one of its own source or more ports than a step takes, or tells of time."""
     run = Run()
     run.happens(actions)
     kind, who, size = last
     event = MAKERS[kind](who, len(actions), size)
     origins = {source(heavy) for heavy in run.waiting if weight(heavy)}
     run.add(event)
-    if weight(event) or source(event) in origins or isinstance(event, Tick):
+    many = sum(map(ports, run.waiting)) > PORTS
+    if weight(event) or source(event) in origins or isinstance(event, Tick) or many:
         return
     steps = [run.take(), run.take()]
     assert any(taken is event for step in steps for taken in step)
@@ -168,3 +184,38 @@ def test_a_flood_of_small_events_comes_in_bursts(count: int) -> None:
         run.add(Acknowledged(1, n))
     run.drain()
     assert [len(step) for step in run.steps] == [BURST, *([1] if count > BURST else [])]
+
+
+def test_many_ports_come_in_parts() -> None:
+    """Their bridge takes in the first ones' flows while those of the next are made."""
+    run = Run()
+    for n in range(2 * PORTS + 1):
+        run.add(PortStatus(1, PortDesc(n, f"tap{n}", ""), False))
+    acknowledged = Acknowledged(1, 1)
+    run.add(acknowledged)
+    run.drain()
+    assert [len(step) for step in run.steps] == [PORTS, PORTS, 2]
+    assert run.steps[-1][-1] is acknowledged
+
+
+@pytest.mark.parametrize("count", [0, 1, PORTS, PORTS + 1, 3 * PORTS])
+def test_an_event_of_many_interfaces_is_cut_and_nothing_of_it_is_lost(count: int) -> None:
+    rows = tuple(InterfaceRow(f"tap{n}", "br-int") for n in range(count))
+    run = Run()
+    run.queue.put(InterfacesChanged("h1", rows, ("gone",)))
+    run.drain()
+    told = [event for step in run.steps for event in step]
+    assert tuple(row for event in told for row in event.changed) == rows
+    assert [event.removed for event in told] == [()] * (len(told) - 1) + [("gone",)]
+    assert [len(step) for step in run.steps] == [1] * max(1, -(-count // PORTS))
+    assert all(len(event.changed) <= PORTS for event in told)
+
+
+def test_whether_anything_waits() -> None:
+    queue = Queue()
+    assert not queue
+    for event in (Acknowledged(1, 1), SwitchUp(1, "", (), ())):
+        queue.put(event)
+        assert queue
+        queue.take()
+        assert not queue

@@ -6,8 +6,11 @@ import pytest
 
 from controller.core import effects as fx
 from controller.core import events as e
+from controller.core.flow import Flow, Metered
+from controller.core.inspect import Inspector
 from controller.core.ledger import HANDFUL, PART, PARTS_IN_FLIGHT
 from controller.core.model import Fault, Network, Port
+from controller.core.packet import ethernet
 from controller.core.pipeline import LAYOUT
 from controller.core.rereads import LONGEST, PAUSE, Rereads
 from tests.world.hypervisor import Hypervisor
@@ -159,7 +162,7 @@ def test_a_port_whose_flows_are_suspects_is_active_only_when_they_are_acknowledg
 # No meters
 
 
-def test_a_datapath_without_meters_has_its_ports_in_fault_and_is_read_ever_more_seldom():
+def test_a_datapath_that_refuses_meters_unannounced_has_its_ports_in_fault_and_is_read_ever_more_seldom():
     world, host, ports = wired(10)
     world.has_meters = False
     world.settle()
@@ -184,6 +187,62 @@ def test_a_datapath_without_meters_has_its_ports_in_fault_and_is_read_ever_more_
     wanted, have = meters(world)
     assert wanted == have
     assert installed(world) == desired(world.machine)
+
+
+def meterless(ports: int = 3) -> tuple[World, Hypervisor, list[Port]]:
+    """A host that says that its datapath has no meters, and would refuse them."""
+    world = World()
+    world.has_meters = world.tells_meters = False
+    host = world.host()
+    world.settle()
+    network = world.network("vxlan")
+    for cidr in ("10.0.0.0/24", "fd00::/64"):
+        world.subnet(network, cidr, **({"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"} if ":" in cidr else {}))
+    made = [world.port(network) for _ in range(ports)]
+    for port in made:
+        world.plug(port, host)
+    world.settle()
+    return world, host, made
+
+
+def metered(world: World) -> list[Flow]:
+    flows = (flow for ledger in world.machine.ledgers.values() for flow in ledger.desired.values())
+    return [flow for flow in flows if any(isinstance(action, Metered) for action in flow.actions)]
+
+
+def test_a_datapath_that_says_it_has_no_meters_is_asked_for_none_and_all_else_works():
+    world, host, ports = meterless()
+    assert faulty(world) == set() and world.store.net.count(Fault) == 0
+    assert all(world.active(port) for port in ports)
+    assert not metered(world) and not any(mods.meters for mods in world.mods)
+    assert installed(world) == desired(world.machine)
+    (seen,) = Inspector(world.machine).hosts()
+    assert seen["note"].startswith("br-int has no meters: DHCP, answers to router solicitations, and ")
+    # What would be a copy for the controller goes its way; without a limit nothing is sent to the controller.
+    broadcast = world.send(ports[0], ethernet(ports[0].mac_address, "ff:ff:ff:ff:ff:ff"))
+    assert world.places(broadcast) == sorted(port.id for port in ports[1:])
+    assert broadcast.punted == ()
+    for _ in range(10):
+        world.tick()
+        world.settle()
+    assert world.reads == []
+
+
+def test_meters_are_there_when_a_newer_datapath_connects_and_gone_with_it():
+    world, host, ports = meterless()
+    bridge = host.bridges["br-int"]
+    for has in (True, False, True):
+        world.disconnect(bridge)
+        world.settle()
+        if not has:  # the old datapath has lost them, and the flows that use them
+            bridge.switch.apply(fx.FlowMods(0, 0, stale_meters=tuple(bridge.switch.meters)))
+        world.has_meters = world.tells_meters = has
+        world.connect(bridge)
+        world.settle()
+        assert bool(metered(world)) == bool(bridge.switch.meters) == has
+        assert installed(world) == desired(world.machine)
+        assert world.store.net.count(Fault) == 0
+        assert bool(Inspector(world.machine).hosts()[0]["note"]) != has
 
 
 def test_a_switch_that_connects_again_is_tried_again_at_once():

@@ -11,14 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy import MetaData
 
-from controller.core.model import (
-    Host,
-    LocalVlan,
-    Network,
-    OfPort,
-    Segment,
-)
+from controller.core.model import Host, LocalVlan, Network, Segment
 from controller.core.net import Net
+from controller.core.observed import OfPort
 from controller.core.plan import Refusal
 from controller.core.settings import Settings
 from controller.io.store import Store, StoreError, Unavailable

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from controller.core import effects as fx
 from controller.core.events import BridgeRow, HostChanged, HostUp, InterfaceRow, InterfacesChanged, PortDesc
 from controller.core.flow import LOCAL
-from controller.core.model import tunnel_type
+from controller.core.observed import tunnel_type
 from controller.core.simulate import ModelSwitch
 
 NIC = "eth-nic"
@@ -17,12 +18,15 @@ TRUNK = "eth1"
 
 @dataclass
 class Bridge:
-    """`ports` are its OpenFlow ports by number; a number is given again once its port is gone, as Open vSwitch does."""
+    """`ports` are its OpenFlow ports by number; a number is given again once its port is gone, as Open vSwitch does.
+
+    Without `has_meters` it says that its datapath has none when it connects."""
 
     name: str
     dpid: int
     ports: dict[int, str] = field(default_factory=dict)
     installed: bool = False
+    has_meters: bool = True
 
     def __post_init__(self) -> None:
         self.switch = ModelSwitch(ports=self.ports)
@@ -49,6 +53,7 @@ class Hypervisor:
         self.number = number
         self.managed = managed
         self.local_ip = f"192.0.2.{number}"
+        self.local_ip_mtu, self.local_ip_interface = 0, ""
         self.name = f"h{number}" if managed else self.local_ip
         self.address = self.local_ip
         self.mappings = mappings
@@ -122,11 +127,14 @@ class Hypervisor:
 
     def up(self) -> HostUp:
         rows = tuple(self.interfaces.values())
-        mappings, bridges = self.mappings, self.bridge_rows()
-        return HostUp(f"tcp:{self.address}:40000", self.name, self.local_ip, mappings, "", "", bridges, rows)
+        said = HostUp(f"tcp:{self.address}:40000", self.name, self.local_ip, self.mappings, interfaces=rows)
+        return replace(said, bridges=self.bridge_rows(), **self._underlay())
 
     def changed(self) -> HostChanged:
-        return HostChanged(self.name, self.local_ip, self.mappings, bridges=self.bridge_rows())
+        return HostChanged(self.name, self.local_ip, self.mappings, bridges=self.bridge_rows(), **self._underlay())
+
+    def _underlay(self) -> dict[str, Any]:
+        return {"local_ip_mtu": self.local_ip_mtu, "local_ip_interface": self.local_ip_interface}
 
     def interfaces_changed(self, before: dict[str, InterfaceRow]) -> InterfacesChanged | None:
         """What is to be told of the Interface table since it was `before`; None when nothing differs."""

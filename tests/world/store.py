@@ -6,33 +6,19 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from controller.core import server_events
 from controller.core.app import load
 from controller.core.effects import Propose
 from controller.core.events import Changed
 from controller.core.net import Net
 from controller.core.plan import Draft
-from controller.core.plans import attachments, wiring
+from controller.core.plans import proposed
 from controller.core.row import KINDS
 from controller.core.settings import Settings
 
 load()
 STORED = tuple(kind for kind in KINDS.values() if kind.ROW.store)
 """The classes of the core's and of all apps' configured rows."""
-
-WIRING: dict[str, Callable[[Draft, Any], None]] = {
-    "bind": wiring.bind,
-    "unbind": wiring.unbind,
-    "arrive": wiring.arrive,
-    "wire": wiring.wire,
-    "cut_over": wiring.cut_over,
-    "activate": wiring.activate,
-    "describe_host": wiring.describe_host,
-    "adopt_macs": attachments.adopt_macs,
-    "tell_agents": wiring.tell_agents,
-    "set_fault": lambda draft, fault: wiring.set_fault(draft, *fault),
-    "clear_fault": lambda draft, fault: wiring.clear_fault(draft, *fault),
-}
-"""What a Propose may name, and the plan it means."""
 
 
 class Store:
@@ -47,6 +33,7 @@ class Store:
     def run(self, plan: Callable[..., Any], *args: Any, **more: Any) -> tuple[Any, Changed]:
         draft = Draft(self.net, self.settings, "2026-11-20T10:00:00Z", self._new_id)
         result = plan(draft, *args, **more)
+        server_events.note(draft)
         changes = draft.changes()
         for change in changes:
             self.net.apply(change)
@@ -54,7 +41,7 @@ class Store:
         return result, Changed(self.revision, changes)
 
     def carry_out(self, proposal: Propose) -> Changed:
-        return self.run(WIRING[proposal.plan], proposal.argument)[1]
+        return self.run(proposed.carry_out, proposal)[1]
 
     def rows(self) -> list[Any]:
         """Every stored row: what a controller starts with."""

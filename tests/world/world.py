@@ -18,9 +18,11 @@ from controller.core import events as e
 from controller.core import probe
 from controller.core.app import App, load
 from controller.core.check import Edges
+from controller.core.derived import ArrivingPort, LocalPort
 from controller.core.flow import Flow, Meter, Metered
 from controller.core.machine import Machine
-from controller.core.model import ArrivingPort, Binding, LocalPort, Network, Port, Session
+from controller.core.model import Binding, Network, Port
+from controller.core.observed import Session
 from controller.core.packet import Packet
 from controller.core.pipeline import LAYOUT
 from controller.core.plan import Draft
@@ -65,9 +67,12 @@ class World:
     `flushed` the zones that were flushed.  `probed` is what became of those packets that are probes, `met` the packets
     that flows have met, by switch and cookie, and `told` what Nova was told.
 
+    While it `waits`, what is proposed for later is in `later` until somebody does `put_forward` it.
+
     `refuse` gives the error with which switches refuse a flow, '' when they take it.  They find it when they commit
     the bundle: then they name the first such flow and do nothing; or, with `refuse_early`, when they read the flow:
-    then they name every one and do the rest.  Without `has_meters` they refuse meters and the flows that use them.
+    then they name every one and do the rest.  Without `has_meters` they refuse meters and the flows that use them;
+    without `tells_meters` they say so when they connect.
     """
 
     def __init__(
@@ -91,6 +96,8 @@ class World:
         self.steps: list[list[Any]] = []
         self.outcomes: Iterator[str] = iter(outcomes)
         self.held: list[Any] = []
+        self.waits = False
+        self.later: list[fx.Propose] = []
         self.clock = 0.0
         self._connected: set[int] = set()
         self._told: dict[str, dict[str, e.InterfaceRow]] = {}
@@ -98,6 +105,7 @@ class World:
         self.refuse: Callable[[Flow], str] = lambda flow: ""
         self.refuse_early = False
         self.has_meters = True
+        self.tells_meters = True
 
     # -- the user's side ----------------------------------------------------------------------------------------------
 
@@ -170,7 +178,8 @@ class World:
         installed = bridge.switch.installed(reactive_tables())
         meters = tuple(sorted(bridge.switch.meters.items()))
         address = self.hypervisor_of(bridge.dpid).address
-        self.events.append(e.SwitchUp(bridge.dpid, address, bridge.described(), installed, meters))
+        described, has_meters = bridge.described(), bridge.has_meters and self.tells_meters
+        self.events.append(e.SwitchUp(bridge.dpid, address, described, installed, meters, (), has_meters))
 
     def disconnect(self, bridge: Bridge) -> None:
         if bridge.dpid in self._connected:
@@ -251,9 +260,10 @@ class World:
         match effect:
             case fx.Propose():
                 self.proposals.append(effect)
-                changed = self.store.carry_out(effect)
-                if changed.changes:
-                    self.events.append(changed)
+                if effect.after and self.waits:
+                    self.later.append(effect)
+                else:
+                    self.put_forward(effect)
             case fx.FlowMods():
                 self._bundle(effect)
             case fx.FlushConnections():
@@ -271,6 +281,12 @@ class World:
                 self.reread(self.bridge(dpid))
             case _:
                 raise AssertionError(f"nobody carries out {effect}")
+
+    def put_forward(self, proposal: fx.Propose) -> None:
+        """The store writes what was proposed."""
+        changed = self.store.carry_out(proposal)
+        if changed.changes:
+            self.events.append(changed)
 
     def _bundle(self, mods: fx.FlowMods) -> None:
         self.mods.append(mods)
@@ -335,7 +351,7 @@ class World:
     def restart(self) -> World:
         """kill -9 and a new controller: it has the stored rows, and nobody is connected to it."""
         self.machine = Machine(self.apps, self.settings, self.store.rows(), revision=self.store.revision)
-        self.events, self.mods = [], []
+        self.events, self.mods, self.later = [], [], []
         self._connected.clear()
         self._told.clear()
         return self

@@ -7,7 +7,7 @@ before; a change touches the derived rows that can depend on it, and never all o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from controller.core.net import Change, Net
 from controller.core.placement.layer import Layer
@@ -34,11 +34,17 @@ LAYERS = (
 class Placement:
     """Keeps the derived rows of one Net up to date: the core's, then those of apps (`layers`).
 
-    `resolved` counts resolutions, for the cost laws."""
+    `resolved` counts resolutions, for the cost laws.  Which layers follow a class, and which are due, is a number with
+    a bit for each layer, by its place: most steps concern few of them.
+    """
 
     def __init__(self, settings: Settings, layers: Iterable[Layer] = ()) -> None:
         self.settings = settings
         self._layers = (*LAYERS, *layers)
+        self._followers: dict[type, int] = {}
+        for place, layer in enumerate(self._layers):
+            for followed in layer.follows:
+                self._followers[followed] = self._followers.get(followed, 0) | 1 << place
         self.resolved = 0
 
     def update(self, net: Net, changes: Iterable[Change]) -> list[Change]:
@@ -47,18 +53,33 @@ class Placement:
         by_type: dict[type, list[Change]] = {}
         for change in done:
             by_type.setdefault(change.row_type, []).append(change)
-        for layer in self._layers:
-            keys: dict[object, None] = {}
-            for followed in layer.follows:
-                for change in by_type.get(followed, ()):
-                    for key in layer.triggers(net, self.settings, change):
-                        keys[key] = None
-            for key in keys:
-                self.resolved += 1
-                old, new = net.get(layer.row_type, key), layer.resolve(net, self.settings, key)
-                if old != new:
-                    derived = Change(old, new)
-                    net.apply(derived)
-                    done.append(derived)
-                    by_type.setdefault(layer.row_type, []).append(derived)
+        due = 0
+        for row_type in by_type:
+            due |= self._followers.get(row_type, 0)
+        while due:
+            first = due & -due
+            layer = self._layers[first.bit_length() - 1]
+            derived = self._derive(net, layer, by_type)
+            if derived:
+                done += derived
+                by_type.setdefault(layer.row_type, []).extend(derived)
+                due |= self._followers.get(layer.row_type, 0)
+            due &= -first << 1  # those behind it
         return done
+
+    def _derive(self, net: Net, layer: Layer, by_type: Mapping[type, list[Change]]) -> list[Change]:
+        """Resolve the rows of one layer that can depend on the changes, and apply what became different."""
+        keys: dict[object, None] = {}
+        for followed in layer.follows:
+            for change in by_type.get(followed, ()):
+                for key in layer.triggers(net, self.settings, change):
+                    keys[key] = None
+        derived: list[Change] = []
+        for key in keys:
+            self.resolved += 1
+            old, new = net.get(layer.row_type, key), layer.resolve(net, self.settings, key)
+            if old != new:
+                change = Change(old, new)
+                net.apply(change)
+                derived.append(change)
+        return derived

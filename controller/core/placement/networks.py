@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from controller.core.model import ETH, Binding, Host, LocalVlan, NetworkOnHost, NetworkOnSwitch, Segment, Switch
+from controller.core.derived import LocalPort, NetworkOnHost, NetworkOnSwitch, Switch
+from controller.core.model import ETH, INT, Binding, Host, LocalVlan, Segment
 from controller.core.net import Change, Net
 from controller.core.placement.layer import Keys, Layer, both
 from controller.core.settings import Settings
@@ -30,6 +31,8 @@ def _network_on_host(net: Net, settings: Settings, key: tuple[str, str]) -> Netw
 def _networks_on_switches(net: Net, settings: Settings, change: Change) -> Keys:
     for row in both(change):
         match row:
+            case LocalPort():
+                yield row.dpid, row.network_id
             case NetworkOnHost(host, network_id):
                 yield from ((switch.dpid, network_id) for switch in net.find(Switch, "host", host))
             case Segment():
@@ -38,6 +41,7 @@ def _networks_on_switches(net: Net, settings: Settings, change: Change) -> Keys:
             case Switch(dpid, host):
                 yield from ((dpid, on.network_id) for on in net.find(NetworkOnHost, "host", host))
                 yield from ((dpid, on.network_id) for on in net.find(NetworkOnSwitch, "dpid", dpid))
+                yield from ((dpid, local.network_id) for local in net.find(LocalPort, "dpid", dpid))
             case _:
                 pass
 
@@ -45,17 +49,24 @@ def _networks_on_switches(net: Net, settings: Settings, change: Change) -> Keys:
 def _network_on_switch(net: Net, settings: Settings, key: tuple[int, str]) -> NetworkOnSwitch | None:
     dpid, network_id = key
     switch = net.get(Switch, dpid)
-    on = net.get(NetworkOnHost, (switch.host, network_id)) if switch else None
-    if switch is None or on is None:
+    if switch is None or not _is_present(net, switch, network_id):
         return None
     if switch.role == ETH:
         segments = net.find(Segment, "network_id", network_id)
         if all(segment.physical_network != switch.physical_network for segment in segments):
             return None
-    return NetworkOnSwitch(dpid, network_id, switch.host, switch.role, on.vid)
+    return NetworkOnSwitch(dpid, network_id, switch.host, switch.role)
+
+
+def _is_present(net: Net, switch: Switch, network_id: str) -> bool:
+    """Whether the switch's host has the network: a VIF that was found counts before its Binding is written, so that its
+    network's flows go with its own."""
+    if net.get(NetworkOnHost, (switch.host, network_id)) is not None:
+        return True
+    return switch.role == INT and net.has(LocalPort, "dpid+network_id", (switch.dpid, network_id))
 
 
 NETWORKS_ON_HOSTS = Layer(NetworkOnHost, (Binding, LocalVlan, Host), _networks_on_hosts, _network_on_host)
 NETWORKS_ON_SWITCHES = Layer(
-    NetworkOnSwitch, (NetworkOnHost, Segment, Switch), _networks_on_switches, _network_on_switch
+    NetworkOnSwitch, (LocalPort, NetworkOnHost, Segment, Switch), _networks_on_switches, _network_on_switch
 )

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from controller.core.model import (
-    CHUNK_BITS,
-    INT,
-    ArrivingPort,
-    Attachment,
-    Binding,
-    FloodChunk,
-    Interface,
-    LocalPort,
-    OfPort,
-    Port,
-    PortBinding,
-    Switch,
-)
+from controller.core.derived import CHUNK_BITS, ArrivingPort, FloodChunk, LocalPort, Switch
+from controller.core.model import INT, Attachment, Binding, Port, PortBinding
 from controller.core.net import Change, Net
+from controller.core.observed import Interface, OfPort
 from controller.core.placement.layer import Keys, Layer, both
+from controller.core.row import changes_flows
 from controller.core.settings import Settings
 
 
 def _local_ports(net: Net, settings: Settings, change: Change) -> Keys:
+    if isinstance(change.new, Interface) and not changes_flows(*change):
+        return  # its MTU, say
     for row in both(change):
         match row:
             case Port():
@@ -106,6 +98,8 @@ def _local_port(net: Net, settings: Settings, port_id: str) -> LocalPort | None:
 
 
 def _arriving_ports(net: Net, settings: Settings, change: Change) -> Keys:
+    if not (net.count(PortBinding) or net.count(ArrivingPort)):
+        return  # no guest migrates anywhere
     if isinstance(change.new, LocalPort) or isinstance(change.old, LocalPort):
         concerned: Keys = (change.key,)
     else:

@@ -4,21 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from controller.core.model import (
-    INT,
-    TUNNEL_TYPES,
-    Binding,
-    Holder,
-    NetworkOnSwitch,
-    Port,
-    RemoteAddress,
-    RemotePort,
-    Segment,
-    Switch,
-    WantedAddress,
-    WantedMac,
-)
+from controller.core.derived import NetworkOnSwitch, RemoteAddress, RemotePort, Switch
+from controller.core.model import INT, TUNNEL_TYPES, Binding, Port, Segment
 from controller.core.net import Change, Net
+from controller.core.observed import Holder, WantedAddress, WantedMac
 from controller.core.placement.layer import Keys, Layer, both
 from controller.core.settings import Settings
 

@@ -4,20 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from controller.core.model import (
-    ETH,
-    INT,
-    TUNNEL_TYPES,
-    Host,
-    Interface,
-    OfPort,
-    Presence,
-    Session,
-    Switch,
-    TunnelPort,
-    Uplink,
-)
+from controller.core.derived import Switch, TunnelPort, Uplink
+from controller.core.model import ETH, INT, TUNNEL_TYPES, Host
 from controller.core.net import Change, Net
+from controller.core.observed import Interface, OfPort, Presence, Session
 from controller.core.placement.layer import Keys, Layer, both
 from controller.core.settings import Settings
 from controller.core.trunks import bridge_of, joined, trunk

@@ -8,8 +8,8 @@ from typing import Any
 from controller.core.model import Fault, LocalVlan, Network, Port, Segment, Subnet
 from controller.core.plan import Draft
 from controller.core.plans import allocate, ports, refusals, segments, subnets
-from controller.core.plans.checks import Carrier
 from controller.core.plans.owners import AUTO_DELETE_OWNERS
+from controller.core.plans.parse import Carrier
 from controller.core.plans.refusals import invalid_input
 from controller.core.plans.revision import existing, update
 from controller.core.settings import Settings
@@ -41,9 +41,14 @@ def create(draft: Draft, values: dict[str, Any]) -> Network:
 
 def largest_mtu(settings: Settings, types: Iterable[str]) -> int:
     """The MTU that a network of these types may have at most, in bytes."""
-    outer = OVER_IPV6 if settings.overlay_ip_version == 6 else 0
-    overheads = {type: bytes + outer for type, bytes in OVERHEAD.items()}
-    return settings.global_physnet_mtu - max((overheads.get(type, 0) for type in types), default=0)
+    outer = settings.overlay_ip_version
+    tunnelled = (settings.tunnel_mtu - overhead(type, outer) for type in types if type in OVERHEAD)
+    return min([settings.global_physnet_mtu, *tunnelled])
+
+
+def overhead(type: str, ip_version: int) -> int:
+    """Bytes that a network of a type takes from the MTU of what carries it, between addresses of an IP version."""
+    return OVERHEAD[type] + (OVER_IPV6 if ip_version == 6 else 0) if type in OVERHEAD else 0
 
 
 def _mtu(draft: Draft, carried: Iterable[Segment], asked: int) -> int:

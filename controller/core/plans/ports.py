@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from controller.core.model import DEFERRED, IMMEDIATE, NONE, Attachment, Binding, Fault, FixedIp, Network, Port, Subnet
 from controller.core.plan import Draft
 from controller.core.plans import allocate, refusals, routed
-from controller.core.plans.checks import Wanted
 from controller.core.plans.owners import ROUTER_OWNERS
+from controller.core.plans.parse import Wanted
 from controller.core.plans.refusals import invalid_input
 from controller.core.plans.revision import existing, update
 from controller.core.plans.subnets import is_auto_address, is_for

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 from controller.core.model import FixedIp, Host, Port, Segment, Subnet
 from controller.core.plan import Draft, Refusal
-from controller.core.plans.checks import Wanted
 from controller.core.plans.owners import ROUTED_OWNER
+from controller.core.plans.parse import Wanted
 from controller.core.plans.revision import existing
 from controller.core.segments import reached, segments_of
 

@@ -6,20 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from controller.core import segment_ranges
-from controller.core.model import (
-    NETWORK_TYPES,
-    TUNNEL_TYPES,
-    Binding,
-    Host,
-    Network,
-    Port,
-    Segment,
-    Subnet,
-)
+from controller.core.model import NETWORK_TYPES, TUNNEL_TYPES, Binding, Host, Network, Port, Segment, Subnet
 from controller.core.plan import Draft
 from controller.core.plans import allocate, refusals
-from controller.core.plans.checks import Carrier
 from controller.core.plans.owners import AUTO_DELETE_OWNERS
+from controller.core.plans.parse import Carrier
 from controller.core.plans.refusals import invalid_input
 from controller.core.plans.revision import existing, update
 from controller.core.segments import reached, segments_of

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from controller.core.model import Agent, Binding, Fault, Host, LocalVlan, Port
 from controller.core.plan import Draft, Refusal
 from controller.core.plans import allocate
+from controller.core.row import key_of
 
 
 def bind(draft: Draft, seen: Iterable[tuple[str, str]]) -> None:
@@ -23,13 +25,8 @@ def bind(draft: Draft, seen: Iterable[tuple[str, str]]) -> None:
 
 
 def _bind(draft: Draft, port: Port, host: str) -> None:
-    reason = f"no local VLAN is left on host {host}"
-    if not _has_local_vlan(draft, host, port.network_id):
-        set_fault(draft, "Port", port.id, reason)
+    if not _has_room(draft, port, host):
         return
-    fault = draft.get(Fault, ("Port", port.id))
-    if fault is not None and fault.reason == reason:
-        draft.remove(fault)
     binding = draft.get(Binding, port.id)
     if binding is None or binding.network_id != port.network_id:
         draft.put(Binding(port.id, port.network_id, host))
@@ -37,22 +34,35 @@ def _bind(draft: Draft, port: Port, host: str) -> None:
         draft.put(_moved(binding, host))
 
 
+def _has_room(draft: Draft, port: Port, host: str) -> bool:
+    """See to it that the port's network has a local VLAN on the host; the port has a Fault while there is none."""
+    reason = f"no local VLAN is left on host {host}"
+    room = _has_local_vlan(draft, host, port.network_id)
+    fault = draft.get(Fault, ("Port", port.id))
+    if not room:
+        set_fault(draft, "Port", port.id, reason)
+    elif fault is not None and fault.reason == reason:
+        draft.remove(fault)
+    return room
+
+
 def _moved(binding: Binding, host: str) -> Binding:
     """The binding at another host: active still, if that was wired beforehand."""
-    wired = binding.arriving == host and binding.wired
-    return Binding(binding.port_id, binding.network_id, host, active=binding.active and wired)
+    came = binding.arriving == host
+    active = binding.active and binding.wired and came
+    return Binding(binding.port_id, binding.network_id, host, active=active, migrated=came)
 
 
 def arrive(draft: Draft, seen: Iterable[tuple[str, str]]) -> None:
     """VIFs were seen on hosts that their guests will come to: `(port id, host)` each; "" for none any more.
 
-    Where no local VLAN is left the guest is not awaited: nobody is told that its VIF is wired.
+    Where no local VLAN is left the guest is not awaited, and its port gets a Fault: Nova is told that it failed.
     """
     for port_id, host in seen:
         port, binding = draft.get(Port, port_id), draft.get(Binding, port_id)
         if port is None or binding is None or host in binding.hosts:
             continue
-        if not host or _has_local_vlan(draft, host, port.network_id):
+        if not host or _has_room(draft, port, host):
             draft.put(replace(binding, arriving=host, wired=False))
 
 
@@ -113,6 +123,14 @@ def activate(draft: Draft, port_ids: Iterable[str]) -> None:
         binding = draft.get(Binding, port_id)
         if binding is not None:
             draft.put(replace(binding, active=True))
+
+
+def end_interim(draft: Draft, rows: Iterable[Any]) -> None:
+    """Every switch has acknowledged what follows from these interim rows.  One that was changed meanwhile, or is
+    another one for the same thing, stays: no two are equal."""
+    for row in rows:
+        if draft.get(type(row), key_of(row)) == row:
+            draft.remove(row)
 
 
 def describe_host(draft: Draft, host: Host) -> None:

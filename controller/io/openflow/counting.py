@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from controller.core.flow import COOKIE_MASK, OURS, OURS_MASK
-from controller.io.openflow import decode, encode
+from controller.io.openflow import decode, messages
 
 Wanted = tuple[int, int]
 """A table and the cookie of a flow of it; 0: all flows of ours there."""
@@ -43,7 +43,7 @@ class Counting:
             question.open.add(number)
             self._asked[number] = question
             known = (cookie, COOKIE_MASK) if cookie else (OURS << 56, OURS_MASK)
-            yield encode.flow_stats_request(number, table, *known)
+            yield messages.flow_stats_request(number, table, *known)
 
     def heard(self, xid: int, body: bytes, more: bool) -> bool:
         """Take in a part of a flow-stats reply; False when it answers no question of ours."""

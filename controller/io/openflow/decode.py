@@ -108,6 +108,14 @@ def flow_counts(body: bytes) -> Iterator[tuple[int, int]]:
         offset += length
 
 
+def has_meters(body: bytes) -> bool:
+    """Whether a meter-features reply offers what we need: dropping above a rate of packets (OpenFlow 1.4, 7.3.5.15).
+
+    Open vSwitch offers no meters where its datapath has none, or broken ones (Linux before 4.18)."""
+    most, bands, capabilities = unpack("!III", body, 0)
+    return bool(most and bands & 1 << ofp.OFPMBT_DROP and capabilities & ofp.OFPMF_PKTPS)
+
+
 def meter_configs(body: bytes) -> Iterator[tuple[int, int]]:
     """The meters of a meter-config reply as (id, packets per second) (OpenFlow 1.4, 7.3.5.14)."""
     offset = 0

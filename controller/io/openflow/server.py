@@ -11,7 +11,7 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -22,7 +22,7 @@ from eventlet.green import socket
 from os_ken.lib import hub
 
 from controller.core.counters import Counters
-from controller.core.effects import Disconnect, FlowMods, FlushConnections, PacketOut, Read
+from controller.core.effects import Disconnect, FlowMods, FlushConnections, PacketOut, Read, SwitchEffect
 from controller.core.events import Event, SwitchDown, SwitchUp
 from controller.io.openflow.counting import Question, Wanted
 from controller.io.openflow.session import Closed, Session
@@ -46,6 +46,9 @@ LATE = 1.0
 """Seconds by which our own clock may be late until it says nothing about bridges: nobody was listening to them."""
 ACCEPTED = 16
 """Connections accepted before others get on."""
+SENDING = 1 << 20
+"""Bytes sent in one call, where there are several messages.  Sent one by one, the first one wakes the bridge, which
+then has the processor while the others wait."""
 
 
 class Connection:
@@ -58,20 +61,36 @@ class Connection:
         self.turn = turn
         self.queue: list[bytes] = []
         self.queued = 0
+        self.plain = type(sock) is socket.socket
         self.wake = hub.Event()
         self.closing = ""
         self.up: SwitchUp | None = None
         self.known = False
 
     def flush(self) -> None:
-        """Hand the session's bytes to the writer."""
+        """Send the session's bytes, or hand to the writer what can't be sent at once."""
         if self.session.out:
-            self.queue += self.session.out
-            self.queued += sum(map(len, self.session.out))
-            self.session.out = []
-            self.wake.set()
+            out, self.session.out = self.session.out, []
+            if not self.queued:
+                out = self._send_now(out)
+            self.queue += out
+            self.queued += sum(map(len, out))
+            if out:
+                self.wake.set()
             if self.queued > QUEUE_LIMIT:
                 self.close(f"{self.queued} bytes wait to be read by it")
+
+    def _send_now(self, out: list[bytes]) -> list[bytes]:
+        """Send what the kernel takes without waiting, and return the rest.  The writer would have its turn only after
+        everybody else who is ready; what fails is left for it to fail at."""
+        if not self.plain or self.closing or sum(map(len, out)) > SENDING:
+            return out
+        data = b"".join(out)
+        try:
+            sent = self.sock.fd.send(data)
+        except OSError:
+            sent = 0
+        return [data[sent:]] if sent < len(data) else []
 
     def close(self, reason: str) -> None:
         """End the connection (its reader notices, and says so)."""
@@ -80,6 +99,20 @@ class Connection:
             self.wake.set()
             with suppress(OSError):  # the peer was faster
                 self.sock.shutdown(socket.SHUT_RDWR)
+
+
+def lumps(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in lumps of SENDING at most; a part that is longer is one of its own."""
+    lump: list[bytes] = []
+    size = 0
+    for part in parts:
+        if lump and size + len(part) > SENDING:
+            yield b"".join(lump)
+            lump, size = [], 0
+        lump.append(part)
+        size += len(part)
+    if lump:
+        yield b"".join(lump)
 
 
 class OpenFlowServer:
@@ -122,14 +155,21 @@ class OpenFlowServer:
 
     # -- effects ------------------------------------------------------------------------------------------------------
 
-    def carry_out(self, effect: FlowMods | PacketOut | FlushConnections | Read | Disconnect) -> None:
-        """Send an effect to its switch; one that is gone is read anew when it is back, so nothing is kept for it.
+    def carry_out(self, *effects: SwitchEffect) -> None:
+        """Send effects to their switches, those in a row for one of them together.
 
-        Nor is it for a connection that the machine has yet to hear of: the former one was meant.
+        A switch that is gone is read anew when it is back, so nothing is kept for it.  Nor is it for a connection that
+        the machine has yet to hear of: the former one was meant.
         """
-        connection = self._switches.get(effect.dpid)
-        if connection is None or not connection.known:
-            return
+        for dpid, its in itertools.groupby(effects, lambda effect: effect.dpid):
+            connection = self._switches.get(dpid)
+            if connection is not None and connection.known:
+                for effect in its:
+                    self._say(connection, effect)
+                self._collect(connection)
+
+    @staticmethod
+    def _say(connection: Connection, effect: SwitchEffect) -> None:
         match effect:
             case FlowMods():
                 connection.session.send(effect)
@@ -141,7 +181,6 @@ class OpenFlowServer:
                 connection.session.read()
             case Disconnect():
                 connection.close(effect.reason)
-        self._collect(connection)
 
     def count(self, wanted: Mapping[int, Iterable[Wanted]], seconds: float) -> dict[int, dict[int, int]]:
         """How many packets flows have met: {dpid: {cookie: packets}}, of the switches that answer in time."""
@@ -243,9 +282,9 @@ class OpenFlowServer:
                 connection.wake.wait()
                 connection.wake.clear()
                 queue, connection.queue = connection.queue, []
-                for part in queue:
-                    connection.sock.sendall(memoryview(part))  # what is left of it is cut off without a copy
-                    connection.queued -= len(part)
+                for lump in lumps(queue):
+                    connection.sock.sendall(memoryview(lump))  # what is left of it is cut off without a copy
+                    connection.queued -= len(lump)
         except OSError as error:
             connection.close(str(error))
 
@@ -277,6 +316,8 @@ class OpenFlowServer:
         for event in happened:
             if isinstance(event, SwitchUp):
                 connection.up = event
+                if not event.has_meters:
+                    LOG.warning("bridge %016x has no meters: what needs a limit is not offered there", event.dpid)
             self._emit(event)
 
     def _welcome(self, connection: Connection) -> None:

@@ -25,7 +25,7 @@ from controller.core.events import (
     SwitchUp,
 )
 from controller.core.flow import is_ours
-from controller.io.openflow import decode, encode
+from controller.io.openflow import decode, encode, messages
 from controller.io.openflow.counting import Counting, Question, Wanted
 from controller.io.openflow.decode import Malformed
 
@@ -88,6 +88,8 @@ class Session:
         self._read_xid = 0
         self._ports: dict[int, PortDesc] = {}
         self._meters: dict[int, int] = {}
+        self._has_meters = True
+        self._features_xid = 0
         self._suspect: set[int] = set()
         self._reread_at: float | None = None
         self._counting = Counting()
@@ -104,7 +106,7 @@ class Session:
             ofp.OFPT_PORT_STATUS: self._port_status,
             ofp.OFPT_BUNDLE_CONTROL: self._bundle_control,
         }
-        self.out.append(encode.hello(self._next_xid()))
+        self.out.append(messages.hello(self._next_xid()))
 
     # -- in -----------------------------------------------------------------------------------------------------------
 
@@ -192,9 +194,9 @@ class Session:
         self._reread_at = None
         self._reading = True
         self._read_serial = self._sent_serial
-        self.out.append(encode.meter_config_request(self._next_xid()))
+        self.out.append(messages.meter_config_request(self._next_xid()))
         self._read_xid = self._next_xid()
-        self.out.append(encode.flow_stats_request(self._read_xid))
+        self.out.append(messages.flow_stats_request(self._read_xid))
 
     def send(self, mods: FlowMods) -> None:
         """Send a bundle; its acknowledgement becomes Acknowledged, a refusal SwitchError."""
@@ -202,36 +204,35 @@ class Session:
         for meter in mods.meters:
             command = ofp.OFPMC_MODIFY if meter.id in self._meters else ofp.OFPMC_ADD
             self._meters[meter.id] = meter.rate
-            self.out.append(encode.meter_mod(command, meter.id, meter.rate, self._next_xid()))
+            self.out.append(messages.meter_mod(command, meter.id, meter.rate, self._next_xid()))
         bundle, parts = self._bundle(mods)
         if bundle.failed:
             return  # one of its flows can't be said; the others come again without it
         self._next_bundle = number = self._next_bundle % 0xFFFFFFFE + 1
         self._bundles[number] = bundle
-        self.out.append(encode.bundle_control(number, ofp.OFPBCT_OPEN_REQUEST, self._next_xid()))
-        self.out.append(b"".join(encode.bundled(number, part) for part in parts))
+        self.out.append(messages.bundle_control(number, ofp.OFPBCT_OPEN_REQUEST, self._next_xid()))
+        self.out.append(b"".join(messages.bundled(number, part) for part in parts))
         bundle.commit_xid = self._next_xid()
-        self.out.append(encode.bundle_control(number, ofp.OFPBCT_COMMIT_REQUEST, bundle.commit_xid))
+        self.out.append(messages.bundle_control(number, ofp.OFPBCT_COMMIT_REQUEST, bundle.commit_xid))
         for id in mods.stale_meters:
             self._meters.pop(id, None)
-            self.out.append(encode.meter_mod(ofp.OFPMC_DELETE, id, 0, self._next_xid()))
+            self.out.append(messages.meter_mod(ofp.OFPMC_DELETE, id, 0, self._next_xid()))
 
     def _bundle(self, mods: FlowMods) -> tuple[Bundle, list[bytes]]:
         bundle = Bundle(mods.serial, self._xid + 1, [])
         parts = []
         for flow in mods.add:
+            bundle.cookies.append(flow.cookie)
             try:
                 parts.append(encode.flow_add(flow, self._next_xid()))
-                bundle.cookies.append(flow.cookie)
             except encode.MessageTooLong as error:
-                bundle.cookies.append(flow.cookie)
                 self._refuse(bundle, flow.cookie, str(error))
         parts += [encode.flow_delete(table, cookie, self._next_xid()) for table, cookie in mods.remove]
         parts += [encode.foreign_delete(*foreign, self._next_xid()) for foreign in mods.foreign]
         return bundle, parts
 
     def send_packet(self, packet: PacketOut) -> None:
-        self.out.append(encode.packet_out(packet.data, packet.actions, packet.in_port, self._next_xid()))
+        self.out.append(messages.packet_out(packet.data, packet.actions, packet.in_port, self._next_xid()))
 
     def count(self, question: Question, wanted: Iterable[Wanted]) -> None:
         """Ask how many packets flows have met."""
@@ -239,14 +240,14 @@ class Session:
 
     def flush_connections(self, flush: FlushConnections) -> None:
         """End connections; it says nothing when it is done, and a refusal becomes SwitchError."""
-        self.out.append(encode.flush_connections(flush, self._next_xid()))
+        self.out.append(messages.flush_connections(flush, self._next_xid()))
 
     def ask_port(self, number: int, told: Callable[[Counters | None], None]) -> int:
         """Ask for a port's counters; `told` is called with them, or with None where there is no such port.  Returns
         the question's xid."""
         xid = self._next_xid()
         self._port_questions[xid] = told
-        self.out.append(encode.port_stats_request(number, xid))
+        self.out.append(messages.port_stats_request(number, xid))
         return xid
 
     def forget_port(self, xid: int) -> None:
@@ -259,7 +260,7 @@ class Session:
         """Agree on a version, or say that there is none (OpenFlow 1.4, 6.3.1)."""
         if not decode.speaks(data, encode.VERSION):
             reason = f"the bridge does not offer OpenFlow 1.4 (its hello is of version {data[0]:#x})"
-            self.out.append(encode.hello_failed(min(data[0], encode.VERSION), xid, reason))
+            self.out.append(messages.hello_failed(min(data[0], encode.VERSION), xid, reason))
             raise Closed(f"{reason}; add OpenFlow14 to its protocols")
         self._greeted = True
         self._answered = self.heard
@@ -283,10 +284,12 @@ class Session:
     def begin(self) -> None:
         """The bridge is accepted: be told of changes from now on, then read it."""
         self._begun = True
-        self.out.append(encode.set_config(self._next_xid()))
-        self.out.append(encode.set_async(self._next_xid()))
-        self.out.append(encode.flow_monitor_request(self._next_xid()))
-        self.out.append(encode.port_desc_request(self._next_xid()))
+        self.out.append(messages.set_config(self._next_xid()))
+        self.out.append(messages.set_async(self._next_xid()))
+        self.out.append(messages.flow_monitor_request(self._next_xid()))
+        self.out.append(messages.port_desc_request(self._next_xid()))
+        self._features_xid = self._next_xid()
+        self.out.append(messages.meter_features_request(self._features_xid))
         self.read()
 
     def _multipart(self, xid: int, data: bytes) -> None:
@@ -314,6 +317,8 @@ class Session:
         del self._parts[kind]
         if kind == ofp.OFPMP_PORT_DESC:
             self._ports = {port.number: port for part in parts for port in decode.ports(part)}
+        elif kind == ofp.OFPMP_METER_FEATURES:
+            self._has_meters = all(map(decode.has_meters, parts))
         elif kind == ofp.OFPMP_METER_CONFIG:
             self._meters = dict(meter for part in parts for meter in decode.meter_configs(part))
 
@@ -331,7 +336,8 @@ class Session:
             self.events.append(Reread(self.dpid, entries, suspect, meters, self._read_serial))
         else:
             self.ready = True
-            self.events.append(SwitchUp(self.dpid, self.address, tuple(self._ports.values()), entries, meters, suspect))
+            ports = tuple(self._ports.values())
+            self.events.append(SwitchUp(self.dpid, self.address, ports, entries, meters, suspect, self._has_meters))
 
     def _flow_updates(self, body: bytes) -> None:
         """Somebody else changed flows: what was ours and is changed is suspect, and the bridge is read again soon."""
@@ -375,6 +381,9 @@ class Session:
         name = decode.error_name(kind, code)
         if not self._greeted or kind == ofp.OFPET_HELLO_FAILED:
             raise Closed(f"the bridge refuses OpenFlow 1.4: {name}; add OpenFlow14 to its protocols")
+        if self._begun and xid == self._features_xid:  # it does not know of meters
+            self._has_meters = False
+            return
         if not self.ready:
             raise Closed(f"the bridge refuses the handshake: {name}")
         if self._reading and xid == self._read_xid:

@@ -116,7 +116,7 @@ class HostConnection:
             return
         changed, removed = self._interfaces.update(touched)
         name, description = host_name(self.idl, self._peer_address), self._description
-        if description is None or DESCRIBING & {table for table, _ in touched}:
+        if description is None or DESCRIBING & touched.keys():
             description = describe(self.idl)
         if name != self.name:
             self._introduce(name, description)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Set
 from ipaddress import ip_address
-from typing import Any, NamedTuple
-from uuid import UUID
+from typing import NamedTuple
 
 from ovs.db.idl import Idl, Row
 
 from controller.core.events import BridgeRow, InterfaceRow
+from controller.io.ovsdb.columns import first, pairs, references
 
 MARK = "patchbay"
 """The key in external_ids, with value "true", of the Port and Controller rows that we made."""
 
 LONGEST_ZONE = 255
 """Characters of an availability zone's name (Neutron's)."""
+SMALLEST_MTU, LARGEST_MTU = 68, 65535
+"""Bytes: what IPv4 asks of every link (RFC 791), and the longest packet that it has."""
 
 
 class Description(NamedTuple):
@@ -29,6 +31,8 @@ class Description(NamedTuple):
     bridges: tuple[BridgeRow, ...]
     problem: str
     zone: str
+    local_ip_mtu: int
+    local_ip_interface: str
 
 
 def is_ours(row: Row) -> bool:
@@ -55,14 +59,17 @@ def describe(idl: Idl) -> Description:
     local_ip, no_address = read_local_ip(ids)
     mappings, no_mappings = read_mappings(ids)
     zone, no_zone = read_zone(ids)
+    mtu, no_mtu = read_local_ip_mtu(ids)
     return Description(
         local_ip=local_ip,
         bridge_mappings=mappings,
         datapath_type=ids.get("datapath_type") or (types.most_common(1)[0][0] if types else ""),
         integration_bridge=ids.get("integration_bridge", ""),
         bridges=bridges,
-        problem="; ".join(filter(None, (no_address, no_mappings, no_zone))),
+        problem="; ".join(filter(None, (no_address, no_mappings, no_zone, no_mtu))),
         zone=zone,
+        local_ip_mtu=mtu,
+        local_ip_interface=ids.get("local_ip_interface", "").strip(),
     )
 
 
@@ -102,6 +109,16 @@ def read_zone(ids: Mapping[str, str]) -> tuple[str, str]:
     return zone, ""
 
 
+def read_local_ip_mtu(ids: Mapping[str, str]) -> tuple[int, str]:
+    """(bytes, problem): external_ids:local_ip_mtu; 0 where the host does not say."""
+    text = ids.get("local_ip_mtu", "").strip()
+    if not text:
+        return 0, ""
+    if text.isascii() and text.isdigit() and len(text) < 6 and SMALLEST_MTU <= int(text) <= LARGEST_MTU:
+        return int(text), ""
+    return 0, f"external_ids:local_ip_mtu: {text!r} is not a number of bytes from {SMALLEST_MTU} to {LARGEST_MTU}"
+
+
 def bridge_row(row: Row) -> BridgeRow:
     return BridgeRow(
         name=row.name,
@@ -125,7 +142,7 @@ def vif_id(ids: Mapping[str, str]) -> str:
     return (said if said != own else "") or ids.get("nicira-iface-id", "") or own
 
 
-def interface_row(row: Row, port: Row, bridge: str) -> InterfaceRow:
+def interface_row(row: Row, port: Row, bridge: str, is_bond: bool) -> InterfaceRow:
     """An interface that its hypervisor does not call active has no iface_id: it is not plugged."""
     ids = pairs(row, "external_ids")
     plugged = ids.get("iface-status", "active") == "active"
@@ -140,91 +157,79 @@ def interface_row(row: Row, port: Row, bridge: str) -> InterfaceRow:
         ours=pairs(port, "external_ids").get(MARK) == "true",
         mtu=first(row, "mtu", 0),
         peer=pairs(row, "options").get("peer", ""),
+        bond=first(port, "name") if is_bond else "",
     )
 
 
-# Row's own attributes would also look for changes of an open transaction and check each value again, which for a burst
-# of interfaces takes longer than everything else here.  A column that holds its default may have no datum.
-
-
-def elements(row: Row, column: str) -> Iterable[Any]:
-    """The values of a set or scalar column, as the host last told them; a reference is the UUID of its row."""
-    datum = row._data.get(column)
-    return (atom.value for atom in datum.values) if datum is not None else ()
-
-
-def first(row: Row, column: str, otherwise: Any = "") -> Any:
-    """The value of a column that has at most one."""
-    return next(iter(elements(row, column)), otherwise)
-
-
-def pairs(row: Row, column: str) -> dict[str, str]:
-    """The keys and values of a map column, as the host last told them."""
-    datum = row._data.get(column)
-    return {key.value: value.value for key, value in datum.values.items()} if datum is not None else {}
-
-
 class Interfaces:
-    """All interfaces of a host, kept up to date by looking only at what changed."""
+    """All interfaces of a host, kept up to date by looking only at what changed.
+
+    Rows are known by the numbers of their UUIDs (Rows).
+    """
 
     def __init__(self, idl: Idl) -> None:
-        self._tables = idl.tables
-        self._ports: dict[UUID, frozenset[UUID]] = {}  # of a bridge
-        self._interfaces: dict[UUID, frozenset[UUID]] = {}  # of a port
-        self._bridge: dict[UUID, UUID] = {}  # of a port
-        self._port: dict[UUID, UUID] = {}  # of an interface
-        self._shown: dict[UUID, InterfaceRow] = {}
+        self._rows = {name: idl.tables[name].rows for name in ("Bridge", "Port", "Interface")}
+        self._ports: dict[int, frozenset[int]] = {}  # of a bridge
+        self._interfaces: dict[int, frozenset[int]] = {}  # of a port
+        self._bridge: dict[int, int] = {}  # of a port
+        self._port: dict[int, int] = {}  # of an interface
+        self._shown: dict[int, InterfaceRow] = {}
 
     @property
     def rows(self) -> tuple[InterfaceRow, ...]:
         return tuple(sorted(self._shown.values(), key=lambda row: row.name))
 
-    def update(self, touched: Iterable[tuple[str, UUID]]) -> tuple[tuple[InterfaceRow, ...], tuple[str, ...]]:
-        """Take in touched rows, as (table, row UUID); the result is (interfaces that came or changed, names gone)."""
-        by_table: dict[str, set[UUID]] = {"Bridge": set(), "Port": set(), "Interface": set()}
-        for table, uuid in touched:
-            by_table.setdefault(table, set()).add(uuid)
-        ports = by_table["Port"] | self._follow(by_table["Bridge"], "Bridge", "ports", self._ports, self._bridge)
+    def update(self, touched: Mapping[str, Set[int]]) -> tuple[tuple[InterfaceRow, ...], tuple[str, ...]]:
+        """Take in touched rows, by table; the result is (interfaces that came or changed, names gone)."""
+        bridges, ports = touched.get("Bridge", frozenset()), touched.get("Port", frozenset())
+        ports = ports | self._follow(bridges, "Bridge", "ports", self._ports, self._bridge)
         held = self._follow(ports, "Port", "interfaces", self._interfaces, self._port)
         changed: dict[str, InterfaceRow] = {}
         removed: set[str] = set()
-        for uuid in by_table["Interface"] | held:
-            old, new = self._shown.pop(uuid, None), self._read(uuid)
+        for number in touched.get("Interface", frozenset()) | held:
+            old, new = self._shown.get(number), self._read(number)
+            if new == old:
+                continue
             if new is not None:
-                self._shown[uuid] = new
-            if new is not None and new != old:
-                changed[new.name] = new
+                self._shown[number] = changed[new.name] = new
+            else:
+                del self._shown[number]
             if old is not None and (new is None or new.name != old.name):
                 removed.add(old.name)
         return tuple(changed[name] for name in sorted(changed)), tuple(sorted(removed - changed.keys()))
 
     def _follow(
         self,
-        parents: set[UUID],
+        parents: Set[int],
         table: str,
         column: str,
-        children: dict[UUID, frozenset[UUID]],
-        parent: dict[UUID, UUID],
-    ) -> set[UUID]:
+        children: dict[int, frozenset[int]],
+        parent: dict[int, int],
+    ) -> set[int]:
         """Bring `children` and its inverse `parent` up to date; the result is every child, old or new."""
-        seen: set[UUID] = set()
-        for uuid in parents:
-            row = self._tables[table].rows.get(uuid)
-            new = frozenset(elements(row, column)) if row is not None else frozenset()
-            old = children.pop(uuid, frozenset())
+        rows = self._rows[table]
+        seen: set[int] = set()
+        for number in parents:
+            row = rows.at(number)
+            new = references(row, column) if row is not None else frozenset()
+            old = children.pop(number, frozenset())
             if new:
-                children[uuid] = new
+                children[number] = new
             for gone in old - new:
-                if parent.get(gone) == uuid:
+                if parent.get(gone) == number:
                     del parent[gone]
-            parent.update(dict.fromkeys(new, uuid))
+            parent.update(dict.fromkeys(new, number))
             # A bridge's other ports did not change with it; a port's tag and mark are shown on its interfaces.
             seen |= old ^ new if table == "Bridge" else old | new
         return seen
 
-    def _read(self, uuid: UUID) -> InterfaceRow | None:
-        port = self._port.get(uuid)
-        bridge = self._bridge.get(port) if port else None
-        keys = {"Interface": uuid, "Port": port, "Bridge": bridge}
-        rows = [self._tables[table].rows.get(key) for table, key in keys.items()]
-        return interface_row(rows[0], rows[1], first(rows[2], "name")) if all(rows) else None
+    def _read(self, number: int) -> InterfaceRow | None:
+        port = self._port.get(number)
+        bridge = self._bridge.get(port) if port is not None else None
+        if port is None or bridge is None:
+            return None
+        of, at = self._rows["Port"].at(port), self._rows["Bridge"].at(bridge)
+        row = self._rows["Interface"].at(number)
+        if row is None or of is None or at is None:
+            return None
+        return interface_row(row, of, first(at, "name"), len(self._interfaces[port]) > 1)

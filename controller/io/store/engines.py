@@ -169,7 +169,7 @@ def _sqlite(engine: Engine, wait: float, count: Callable[[], None]) -> None:
             connection.exec_driver_sql("BEGIN")
             return
         raw: Any = connection.connection.dbapi_connection
-        deadline = time.monotonic() + wait
+        deadline = time.monotonic() + max(wait, connection.get_execution_options().get("lock_wait", 0.0))
         while time.monotonic() < deadline:  # SQLite would wait itself, and with it everybody in this process
             try:
                 raw.execute("BEGIN IMMEDIATE")

@@ -23,6 +23,8 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 LOCK = 0x9B
 """The number (PostgreSQL) and the name (MariaDB) of the lock that one process at a time changes the schema under."""
 LOCK_SECONDS = 60
+FILE_SECONDS = 10.0
+"""Seconds to wait for it, on servers and for the file of SQLite."""
 OURS = ("controller", "apps")
 """Packages whose tables a downgrade may drop; those of other people's packages are theirs."""
 
@@ -69,6 +71,8 @@ def run(database: Database, change: Callable[[Connection], object]) -> None:
     engine = database.engine
     if engine.dialect.name == "postgresql":  # a snapshot would be older than the wait for the lock
         engine = engine.execution_options(isolation_level="READ COMMITTED")
+    elif engine.dialect.name == "sqlite":  # others may be at it, which takes longer than any write
+        engine = engine.execution_options(lock_wait=FILE_SECONDS)
     try:
         with engine.connect() as connection, _alone(connection), connection.begin():
             if engine.dialect.name == "postgresql":

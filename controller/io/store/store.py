@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, MetaData
 
+from controller.core import server_events
 from controller.core.net import Change, Net
 from controller.core.plan import Draft, Plan, Refusal
 from controller.core.settings import Settings
@@ -208,6 +209,7 @@ class Store:
         draft = self._draft(net)
         try:
             result = request.plan(draft)
+            server_events.note(draft)
             changes = draft.changes()
             self._check(request, changes)
         except Exception as error:  # noqa: BLE001  (whatever it is, the plan's own caller raises it)
