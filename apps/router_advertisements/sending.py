@@ -8,7 +8,7 @@ from typing import Any
 from apps.router_advertisements import message
 from apps.router_advertisements.routers import Advertised, app, is_advertised, withdrawn
 from controller.core.address import mac
-from controller.core.derived import LocalPort, NetworkOnSwitch
+from controller.core.derived import FloodChunk, LocalPort, NetworkOnSwitch
 from controller.core.effects import PacketOut
 from controller.core.events import PacketIn
 from controller.core.flow import Flow, Meter, Move, Output, SetField
@@ -84,7 +84,7 @@ def advertise(net: Any, on: NetworkOnSwitch, before: tuple[Advertised, ...]) -> 
     """Tell all ports of a network on a switch, through its flood set there: as if it came from another host, so that
     none is sent to others.  What is so no more is taken back first, for the last word counts."""
     network = net.get(Network, on.network_id)
-    if on.role != INT or network is None:
+    if on.role != INT or network is None or not net.has(FloodChunk, "dpid+network_id", (on.dpid, network.id)):
         return
     into = (load(NET, network.key), load(REMOTE, 1), resubmit("flood"))
     said = [(router, message.ENDED) for router in withdrawn(net, network, before)]

@@ -15,7 +15,7 @@ from apps.port_security import PortSecurity
 from apps.security_groups.matches import way_of
 from apps.security_groups.rows import Membership, SecurityGroup, SecurityGroupRule, Superseded, app
 from apps.security_groups.superseded import Standing, before, protection, standing
-from controller.core.derived import ArrivingPort, LocalPort
+from controller.core.derived import ArrivingPort, ExpectedPort, LocalPort
 from controller.core.model import Port
 from controller.core.net import Change, Net
 from controller.core.placement.layer import Keys, both
@@ -23,6 +23,7 @@ from controller.core.row import changes_flows, index, row
 from controller.core.settings import Settings
 
 VIFS: tuple[type[LocalPort | ArrivingPort], ...] = (LocalPort, ArrivingPort)
+PLACES = (*VIFS, ExpectedPort)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -36,12 +37,14 @@ VIFS: tuple[type[LocalPort | ArrivingPort], ...] = (LocalPort, ArrivingPort)
 class ProtectedPort:
     """A port that is protected, plugged in or arriving there, and the groups that say what may pass.
 
+    Its `ofport` is None while it is expected: its groups are there before it.
+
     While it changes groups, a packet has to pass by those that it was in `before`, too (None: by no others).
     """
 
     port_id: str
     dpid: int
-    ofport: int
+    ofport: int | None
     groups: tuple[str, ...] = ()
     before: tuple[str, ...] | None = None
 
@@ -60,20 +63,23 @@ class GroupOnSwitch:
 
 def _protected_ports(net: Net, settings: Settings, change: Change) -> Keys:
     port_id = change.key
-    if change.row_type in VIFS:
-        yield from ((port_id, local.dpid) for local in both(change))
+    if change.row_type in PLACES:
+        yield from ((local.port_id, local.dpid) for local in both(change))
     else:
         yield from ((port_id, local.dpid) for kind in VIFS if (local := net.get(kind, port_id)) is not None)
+        yield from ((port_id, expected.dpid) for expected in net.find(ExpectedPort, "port_id", port_id))
 
 
 def _protected_port(net: Net, settings: Settings, key: tuple[str, int]) -> ProtectedPort | None:
     port_id, dpid = key
     here = (local for kind in VIFS if (local := net.get(kind, port_id)) is not None and local.dpid == dpid)
     local, was = next(here, None), before(net, port_id)
-    protected, groups = protection(net, port_id)
-    if local is None or not (protected or (was is not None and was.protected)):
+    if local is None and net.get(ExpectedPort, key) is None:
         return None
-    return ProtectedPort(port_id, dpid, local.ofport, *_groups_of(protected, groups, was))
+    protected, groups = protection(net, port_id)
+    if not (protected or (was is not None and was.protected)):
+        return None
+    return ProtectedPort(port_id, dpid, local.ofport if local else None, *_groups_of(protected, groups, was))
 
 
 def _groups_of(
@@ -95,7 +101,7 @@ def _group(net: Net, settings: Settings, key: tuple[int, str]) -> GroupOnSwitch 
     return GroupOnSwitch(*key) if net.has(ProtectedPort, "group", key) else None
 
 
-app.derive(ProtectedPort, (*VIFS, PortSecurity, Membership, Superseded), _protected_ports, _protected_port)
+app.derive(ProtectedPort, (*PLACES, PortSecurity, Membership, Superseded), _protected_ports, _protected_port)
 app.derive(GroupOnSwitch, (ProtectedPort,), _groups, _group)
 
 

@@ -239,7 +239,7 @@ def protect(net: Any, protected: ProtectedPort) -> Iterable[Flow]:
     All its groups are stateful, or none is.  In no group there is nothing to track, either.
     """
     port = net.get(Port, protected.port_id)
-    if port is None:
+    if port is None or protected.ofport is None:
         return
     groups = _present(net, protected.groups)
     untracked = 0 if any(group.stateful for group in groups) else UNTRACKED

@@ -84,6 +84,19 @@ class ArrivingPort:
     host: str
 
 
+@row(key=("port_id", "dpid"), indexes=[index("port_id"), index("dpid"), index("dpid", "network_id")])
+class ExpectedPort:
+    """A port that is bound to a host (`binding:host_id`), and whose VIF is not on its INT bridge, or not yet.
+
+    What the port will have in common with others there, its network and its security groups, is there before it, so
+    that a VIF that is plugged in waits for its own flows alone.
+    """
+
+    port_id: str
+    dpid: int
+    network_id: str
+
+
 @row(key=("dpid", "network_id", "chunk"), indexes=[index("dpid", "network_id")])
 class FloodChunk:
     """Local ports of a network with neighbouring OpenFlow port numbers (see CHUNK_BITS)."""
@@ -107,8 +120,8 @@ class NetworkOnHost:
 class NetworkOnSwitch:
     """A network present on a switch: an INT bridge of a host that has it, or the ETH bridge of its physical network.
 
-    An INT bridge has it from the network's first LocalPort on, when the host's local VLAN for it (NetworkOnHost) may
-    have yet to be given.
+    An INT bridge has it from the network's first ExpectedPort or LocalPort on, when the host's local VLAN for it
+    (NetworkOnHost) may have yet to be given.
     """
 
     dpid: int

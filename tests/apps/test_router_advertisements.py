@@ -12,7 +12,7 @@ from os_ken.lib.packet import ethernet, icmpv6, ipv6, packet
 
 from apps.router_advertisements import message, routers, sending
 from controller.core.address import ip_text, mac_text
-from controller.core.derived import LocalPort
+from controller.core.derived import LocalPort, NetworkOnSwitch
 from controller.core.effects import PacketOut
 from controller.core.events import PacketIn
 from controller.core.flow import Load, Output, Resubmit
@@ -319,6 +319,20 @@ def test_everybody_is_told_once_in_an_interval_by_one_packet_for_each_switch():
     assert isinstance(network, Load) and isinstance(remote, Load) and flood == Resubmit(LAYOUT.by_name["flood"].id)
     told = read(sent[0].data)
     assert (told.eth_dst, told.dst, told.src) == ("33:33:00:00:00:01", "ff02::1", NOBODY)
+
+
+def test_a_switch_where_a_port_is_only_bound_has_nobody_to_be_told():
+    made = cloud()
+    third = made.world.host()
+    made.world.settle()
+    port = made.world.port(made.network, host_id=third.name)
+    made.world.settle()
+    dpid = third.bridges["br-int"].dpid
+    assert made.world.machine.net.get(NetworkOnSwitch, (dpid, made.network.id)) is not None
+    assert dpid not in {out.dpid for out in passed(made.world, 800)}
+    made.world.plug(port, third)
+    made.world.settle()
+    assert dpid in {out.dpid for out in passed(made.world, 800)}
 
 
 def test_a_new_subnet_is_told_of_within_seconds():

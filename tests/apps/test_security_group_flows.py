@@ -133,6 +133,27 @@ def test_a_protected_port_has_three_flows():
     assert flows(cloud.world, cloud.there, "security_groups.protect") == []
 
 
+def test_a_bound_ports_groups_are_on_its_switch_before_it():
+    cloud = guarded(rule(remote_group_id="red"))
+    world = cloud.world
+    port = world.port(cloud.network, protected=True, host_id=cloud.there.name)
+    world.write(protect, port, "blue")
+    world.settle()
+    for unit in ("rules", "met"):
+        here, there = (flows(world, host, f"security_groups.{unit}") for host in (cloud.here, cloud.there))
+        assert here == there != []
+    assert flows(world, cloud.there, "security_groups.protect") == []
+    world.write(protect, port, "red")
+    world.settle()
+    assert flows(world, cloud.there, "security_groups.rules") == []
+    world.write(protect, port, "blue")
+    world.settle()
+    assert flows(world, cloud.there, "security_groups.rules") != []
+    world.change_port(port, host_id="")
+    world.settle()
+    assert flows(world, cloud.there, "security_groups.rules") == []
+
+
 def test_rules_about_groups_are_conjunctions_of_a_head_and_an_address():
     web = {"protocol": "tcp", "port_range_min": 80, "port_range_max": 80}
     about = [{"remote_group_id": "red"}, {"remote_address_group_id": "blocks"}, {"remote_ip_prefix": "10.1.0.0/16"}]

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.core.derived import (
+    ExpectedPort,
     FloodChunk,
     LocalPort,
     NetworkOnHost,
@@ -43,7 +44,7 @@ from tests.world.world import APPS, SETTINGS, World, desired
 OBSERVED = (Session, Presence, ForeignDefault, NoMeters, OfPort, Interface)
 WANTED = (WantedMac, WantedAddress)
 DERIVED = (
-    *(Switch, Uplink, TunnelPort, LocalPort, FloodChunk),
+    *(Switch, Uplink, TunnelPort, LocalPort, ExpectedPort, FloodChunk),
     *(NetworkOnHost, NetworkOnSwitch, RemotePort, RemoteAddress),
     *(layer.row_type for app in APPS for layer in app.layers),
 )

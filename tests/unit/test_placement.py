@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from controller.core.derived import (
+    ExpectedPort,
     FloodChunk,
     LocalPort,
     NetworkOnHost,
@@ -234,6 +235,29 @@ def test_a_network_is_on_the_integration_bridge_from_its_first_vif_on_and_on_no_
     assert placed.remove(vif[0]).all(NetworkOnSwitch) == [on_int, on_eth]
     assert placed.remove(SESSIONS[0]).all(NetworkOnSwitch) == [on_eth]
     assert placed.put(vif[0], SESSIONS[0]).all(NetworkOnSwitch) == [on_int, on_eth]
+
+
+def test_a_port_is_expected_where_it_is_bound_until_its_vif_is_there():
+    bound, vif = replace(PORT, host_id="h1"), (OfPort(1, 5, TAP), Interface("h1", TAP, "br-int", PORT.id))
+    expected = ExpectedPort(PORT.id, 1, "n")
+    placed = Placed(MANAGED, Presence("h1"), *SESSIONS, TUNNELLED, bound)
+    assert placed.all(ExpectedPort) == [expected]
+    assert placed.put(*vif).all(ExpectedPort) == []
+    assert placed.remove(vif[0]).all(ExpectedPort) == [expected]
+    assert placed.remove(SESSIONS[0]).all(ExpectedPort) == []
+    assert placed.put(SESSIONS[0]).all(ExpectedPort) == [expected]
+    assert placed.put(replace(bound, host_id="h2")).all(ExpectedPort) == []
+    assert placed.put(bound).remove(bound).all(ExpectedPort) == []
+
+
+def test_a_network_is_on_the_integration_bridge_from_its_first_bound_port_on():
+    bound, vif = replace(PORT, host_id="h1"), (OfPort(1, 5, TAP), Interface("h1", TAP, "br-int", PORT.id))
+    on_int = NetworkOnSwitch(1, "n", "h1", INT)
+    placed = Placed(MANAGED, Presence("h1"), *SESSIONS, ON_PHYSNET, bound)
+    assert (placed.all(NetworkOnSwitch), placed.all(NetworkOnHost)) == ([on_int], [])
+    assert placed.put(*vif).all(NetworkOnSwitch) == [on_int]
+    assert placed.remove(*vif).all(NetworkOnSwitch) == [on_int]
+    assert placed.put(PORT).all(NetworkOnSwitch) == []
 
 
 def test_a_remote_port_is_one_that_is_wanted_and_elsewhere_in_a_tunnel_network():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controller.core.derived import LocalPort, NetworkOnHost, NetworkOnSwitch, Switch
+from controller.core.derived import ExpectedPort, LocalPort, NetworkOnHost, NetworkOnSwitch, Switch
 from controller.core.model import ETH, INT, Binding, Host, LocalVlan, Segment
 from controller.core.net import Change, Net
 from controller.core.placement.layer import Keys, Layer, both
@@ -31,7 +31,7 @@ def _network_on_host(net: Net, settings: Settings, key: tuple[str, str]) -> Netw
 def _networks_on_switches(net: Net, settings: Settings, change: Change) -> Keys:
     for row in both(change):
         match row:
-            case LocalPort():
+            case LocalPort() | ExpectedPort():
                 yield row.dpid, row.network_id
             case NetworkOnHost(host, network_id):
                 yield from ((switch.dpid, network_id) for switch in net.find(Switch, "host", host))
@@ -59,14 +59,20 @@ def _network_on_switch(net: Net, settings: Settings, key: tuple[int, str]) -> Ne
 
 
 def _is_present(net: Net, switch: Switch, network_id: str) -> bool:
-    """Whether the switch's host has the network: a VIF that was found counts before its Binding is written, so that its
-    network's flows go with its own."""
+    """Whether the switch's host has the network, or is to have it: a port counts when it is bound to the host, and its
+    VIF when it is found, before its Binding is written, so that its network's flows go before it or with its own."""
     if net.get(NetworkOnHost, (switch.host, network_id)) is not None:
         return True
-    return switch.role == INT and net.has(LocalPort, "dpid+network_id", (switch.dpid, network_id))
+    at = (switch.dpid, network_id)
+    return switch.role == INT and (
+        net.has(LocalPort, "dpid+network_id", at) or net.has(ExpectedPort, "dpid+network_id", at)
+    )
 
 
 NETWORKS_ON_HOSTS = Layer(NetworkOnHost, (Binding, LocalVlan, Host), _networks_on_hosts, _network_on_host)
 NETWORKS_ON_SWITCHES = Layer(
-    NetworkOnSwitch, (LocalPort, NetworkOnHost, Segment, Switch), _networks_on_switches, _network_on_switch
+    NetworkOnSwitch,
+    (LocalPort, ExpectedPort, NetworkOnHost, Segment, Switch),
+    _networks_on_switches,
+    _network_on_switch,
 )
