@@ -40,14 +40,22 @@ class Cloud:
 
     Ports are `protected` by a group with ten rules for each network (bench.groups), or not at all.  Hosts have no OVSDB
     with us (a `[host:NAME]` section each); host h has the bridge with dpid h + 1.  The first `real` hosts say
-    themselves what they are.
+    themselves what they are.  Ports that come later are bound to their host before, as Nova does, or not.
     """
 
     def __init__(
-        self, hosts: int, networks: int, ports: int, span: int = 0, real: int = 0, protected: bool = False
+        self,
+        hosts: int,
+        networks: int,
+        ports: int,
+        span: int = 0,
+        real: int = 0,
+        protected: bool = False,
+        bound_before: bool = True,
     ) -> None:
         self.hosts, self.networks, self.ports, self.real = hosts, networks, ports, real
         self.protected = protected
+        self.bound_before = bound_before
         self.span = min(span or hosts, hosts)
         self.places: list[Place] = []
         self.taps = [FIRST_TAP] * hosts
@@ -126,7 +134,7 @@ class Cloud:
             network_id=self.network_id(place.network),
             mac_address=self.mac(place.number),
             fixed_ips=(fixed,),
-            host_id=self.host_name(place.host),
+            host_id=self.host_name(place.host) if self.bound_before or place.number < self.ports else "",
             key=place.number + 1,
             created_at=STAMP,
         )

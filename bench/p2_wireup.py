@@ -43,8 +43,8 @@ def run(quick: bool) -> Row:
     last = max(sizes)
     row = Row("P2", f"wire up {last} interfaces at once on one br-int", f"<= {GOAL} of OVN's time, each N", "s")
     row.compared = (
-        f"one `ovs-vsctl` with N add-ports on a joined host ({NETWORKS} networks, port security, ten rules a port), to "
-        "the bridge's acknowledgement of the last flow",
+        f"one `ovs-vsctl` with N add-ports on a joined host ({NETWORKS} networks, port security, ten rules a port; all "
+        "bound to the host before, as Nova does), to the bridge's acknowledgement of the last flow",
         "the same ovs-vsctl, then `ovn-nbctl --wait=hv sync` (ovn-northd and ovn-controller, same dummy datapath, "
         "port security and the same rules as ACLs)",
     )
