@@ -21,7 +21,7 @@ from apps.allowed_address_pairs import AddressPairs
 from apps.port_security import PortSecurity
 from controller.core.address import ip, link_local, mac, version
 from controller.core.app import App
-from controller.core.derived import LocalPort, Switch
+from controller.core.derived import PortOnSwitch, Switch
 from controller.core.flow import Action, Flow, Move, SetField
 from controller.core.model import INT, Port
 from controller.core.pipeline import GUARD, OWN, PROBE, REMOTE, SRC, goto, load, onward, resubmit
@@ -124,10 +124,10 @@ def own(net: Any, port: Port) -> dict[Own, None]:
     return dict.fromkeys((*found, *(Own(number, 6, link_local(number)) for number in macs)))
 
 
-@app.flows(LocalPort)
-def guard(net: Any, local: LocalPort) -> Iterable[Flow]:
+@app.flows(PortOnSwitch)
+def guard(net: Any, on: PortOnSwitch) -> Iterable[Flow]:
     """What a protected port may send goes on, and what it may not is counted; any other port sends what it likes."""
-    port = net.get(Port, local.port_id)
+    port = net.get(Port, on.port_id)
     if port is None:
         return
     if not PortSecurity.enabled(net, port.id):

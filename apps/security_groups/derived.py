@@ -15,7 +15,7 @@ from apps.port_security import PortSecurity
 from apps.security_groups.matches import way_of
 from apps.security_groups.rows import Membership, SecurityGroup, SecurityGroupRule, Superseded, app
 from apps.security_groups.superseded import Standing, before, protection, standing
-from controller.core.derived import ArrivingPort, ExpectedPort, LocalPort
+from controller.core.derived import ArrivingPort, LocalPort, PortOnSwitch
 from controller.core.model import Port
 from controller.core.net import Change, Net
 from controller.core.placement.layer import Keys, both
@@ -23,7 +23,6 @@ from controller.core.row import changes_flows, index, row
 from controller.core.settings import Settings
 
 VIFS: tuple[type[LocalPort | ArrivingPort], ...] = (LocalPort, ArrivingPort)
-PLACES = (*VIFS, ExpectedPort)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -35,9 +34,9 @@ PLACES = (*VIFS, ExpectedPort)
     indexes=[index("group", each=lambda port: ((port.dpid, group) for group in port.all_groups))],
 )
 class ProtectedPort:
-    """A port that is protected, plugged in or arriving there, and the groups that say what may pass.
+    """A port on a switch that is protected, and the groups that say what may pass.
 
-    Its `ofport` is None while it is expected: its groups are there before it.
+    Its `ofport` is None while its VIF is not there: its groups are before it.
 
     While it changes groups, a packet has to pass by those that it was in `before`, too (None: by no others).
     """
@@ -62,24 +61,21 @@ class GroupOnSwitch:
 
 
 def _protected_ports(net: Net, settings: Settings, change: Change) -> Keys:
-    port_id = change.key
-    if change.row_type in PLACES:
-        yield from ((local.port_id, local.dpid) for local in both(change))
-    else:
-        yield from ((port_id, local.dpid) for kind in VIFS if (local := net.get(kind, port_id)) is not None)
-        yield from ((port_id, expected.dpid) for expected in net.find(ExpectedPort, "port_id", port_id))
+    if change.row_type in (*VIFS, PortOnSwitch):
+        return [(on.port_id, on.dpid) for on in both(change)]
+    return [(change.key, on.dpid) for on in net.find(PortOnSwitch, "port_id", change.key)]
 
 
 def _protected_port(net: Net, settings: Settings, key: tuple[str, int]) -> ProtectedPort | None:
     port_id, dpid = key
-    here = (local for kind in VIFS if (local := net.get(kind, port_id)) is not None and local.dpid == dpid)
-    local, was = next(here, None), before(net, port_id)
-    if local is None and net.get(ExpectedPort, key) is None:
+    if net.get(PortOnSwitch, key) is None:
         return None
+    was = before(net, port_id)
     protected, groups = protection(net, port_id)
     if not (protected or (was is not None and was.protected)):
         return None
-    return ProtectedPort(port_id, dpid, local.ofport if local else None, *_groups_of(protected, groups, was))
+    here = (local.ofport for kind in VIFS if (local := net.get(kind, port_id)) is not None and local.dpid == dpid)
+    return ProtectedPort(port_id, dpid, next(here, None), *_groups_of(protected, groups, was))
 
 
 def _groups_of(
@@ -101,7 +97,9 @@ def _group(net: Net, settings: Settings, key: tuple[int, str]) -> GroupOnSwitch 
     return GroupOnSwitch(*key) if net.has(ProtectedPort, "group", key) else None
 
 
-app.derive(ProtectedPort, (*PLACES, PortSecurity, Membership, Superseded), _protected_ports, _protected_port)
+app.derive(
+    ProtectedPort, (*VIFS, PortOnSwitch, PortSecurity, Membership, Superseded), _protected_ports, _protected_port
+)
 app.derive(GroupOnSwitch, (ProtectedPort,), _groups, _group)
 
 

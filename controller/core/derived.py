@@ -84,12 +84,12 @@ class ArrivingPort:
     host: str
 
 
-@row(key=("port_id", "dpid"), indexes=[index("port_id"), index("dpid"), index("dpid", "network_id")])
-class ExpectedPort:
-    """A port that is bound to a host (`binding:host_id`), and whose VIF is not on its INT bridge, or not yet.
+@row(key=("port_id", "dpid"), indexes=[index("port_id"), index("dpid", "network_id")])
+class PortOnSwitch:
+    """A port on an INT bridge: its VIF is there, or the port is bound to the host (`binding:host_id`) and its VIF will
+    be.
 
-    What the port will have in common with others there, its network and its security groups, is there before it, so
-    that a VIF that is plugged in waits for its own flows alone.
+    What does not depend on the VIF's OpenFlow port is there before it, so that it waits for the rest alone.
     """
 
     port_id: str
@@ -120,8 +120,8 @@ class NetworkOnHost:
 class NetworkOnSwitch:
     """A network present on a switch: an INT bridge of a host that has it, or the ETH bridge of its physical network.
 
-    An INT bridge has it from the network's first ExpectedPort or LocalPort on, when the host's local VLAN for it
-    (NetworkOnHost) may have yet to be given.
+    An INT bridge has it from the network's first PortOnSwitch on, when the host's local VLAN for it (NetworkOnHost) may
+    have yet to be given.
     """
 
     dpid: int

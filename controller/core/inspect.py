@@ -12,7 +12,7 @@ from typing import Any
 from controller.core import mtu
 from controller.core.app import FLOWS
 from controller.core.check import Checker, Edges, Verdict
-from controller.core.derived import LocalPort, NetworkOnHost, Switch
+from controller.core.derived import LocalPort, NetworkOnHost, PortOnSwitch, Switch
 from controller.core.flow import Flow
 from controller.core.machine import Machine
 from controller.core.model import INT, Binding, Fault, Host, Network, Port
@@ -200,7 +200,8 @@ class Inspector:
         heard = self._edges.counts(asked, ANSWER) if self._edges is not None else {}
         for dpid, packets in heard.items():
             for local in net.find(LocalPort, "dpid", dpid):
-                for unit in (self._machine.engine.units.get((renderer, local.port_id)) for renderer in renderers):
+                keys = {LocalPort: local.port_id, PortOnSwitch: (local.port_id, dpid)}
+                for unit in (self._machine.engine.units.get((r, keys.get(r.scope))) for r in renderers):
                     for flow in unit.items if unit is not None else ():
                         if isinstance(flow, Flow) and flow.table in tables:
                             of = counts[tables[flow.table].counts]

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.core.derived import (
-    ExpectedPort,
     FloodChunk,
     LocalPort,
     NetworkOnHost,
     NetworkOnSwitch,
+    PortOnSwitch,
     RemoteAddress,
     RemotePort,
     Switch,
@@ -44,7 +44,7 @@ from tests.world.world import APPS, SETTINGS, World, desired
 OBSERVED = (Session, Presence, ForeignDefault, NoMeters, OfPort, Interface)
 WANTED = (WantedMac, WantedAddress)
 DERIVED = (
-    *(Switch, Uplink, TunnelPort, LocalPort, ExpectedPort, FloodChunk),
+    *(Switch, Uplink, TunnelPort, LocalPort, PortOnSwitch, FloodChunk),
     *(NetworkOnHost, NetworkOnSwitch, RemotePort, RemoteAddress),
     *(layer.row_type for app in APPS for layer in app.layers),
 )

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from controller.core.derived import (
-    ExpectedPort,
     FloodChunk,
     LocalPort,
     NetworkOnHost,
     NetworkOnSwitch,
+    PortOnSwitch,
     RemoteAddress,
     RemotePort,
     Switch,
@@ -237,17 +237,19 @@ def test_a_network_is_on_the_integration_bridge_from_its_first_vif_on_and_on_no_
     assert placed.put(vif[0], SESSIONS[0]).all(NetworkOnSwitch) == [on_int, on_eth]
 
 
-def test_a_port_is_expected_where_it_is_bound_until_its_vif_is_there():
+def test_a_port_is_on_the_switch_where_it_is_bound_and_where_its_vif_is():
     bound, vif = replace(PORT, host_id="h1"), (OfPort(1, 5, TAP), Interface("h1", TAP, "br-int", PORT.id))
-    expected = ExpectedPort(PORT.id, 1, "n")
+    on = PortOnSwitch(PORT.id, 1, "n")
     placed = Placed(MANAGED, Presence("h1"), *SESSIONS, TUNNELLED, bound)
-    assert placed.all(ExpectedPort) == [expected]
-    assert placed.put(*vif).all(ExpectedPort) == []
-    assert placed.remove(vif[0]).all(ExpectedPort) == [expected]
-    assert placed.remove(SESSIONS[0]).all(ExpectedPort) == []
-    assert placed.put(SESSIONS[0]).all(ExpectedPort) == [expected]
-    assert placed.put(replace(bound, host_id="h2")).all(ExpectedPort) == []
-    assert placed.put(bound).remove(bound).all(ExpectedPort) == []
+    assert placed.all(PortOnSwitch) == [on]
+    assert placed.put(*vif).all(PortOnSwitch) == [on]
+    assert placed.put(PORT).all(PortOnSwitch) == [on]
+    assert placed.remove(vif[0]).all(PortOnSwitch) == []
+    assert placed.put(bound).all(PortOnSwitch) == [on]
+    assert placed.remove(SESSIONS[0]).all(PortOnSwitch) == []
+    assert placed.put(SESSIONS[0]).all(PortOnSwitch) == [on]
+    assert placed.put(replace(bound, host_id="h2")).all(PortOnSwitch) == []
+    assert placed.put(bound).remove(bound).all(PortOnSwitch) == []
 
 
 def test_a_network_is_on_the_integration_bridge_from_its_first_bound_port_on():

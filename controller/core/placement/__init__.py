@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from controller.core.net import Change, Net
 from controller.core.placement.layer import Layer
 from controller.core.placement.networks import NETWORKS_ON_HOSTS, NETWORKS_ON_SWITCHES
-from controller.core.placement.ports import ARRIVING_PORTS, EXPECTED_PORTS, FLOOD_CHUNKS, LOCAL_PORTS
+from controller.core.placement.ports import ARRIVING_PORTS, FLOOD_CHUNKS, LOCAL_PORTS, PORTS_ON_SWITCHES
 from controller.core.placement.remotes import REMOTE_ADDRESSES, REMOTE_PORTS
 from controller.core.placement.switches import SWITCHES, TUNNEL_PORTS, UPLINKS
 from controller.core.settings import Settings
@@ -23,7 +23,7 @@ LAYERS = (
     TUNNEL_PORTS,
     LOCAL_PORTS,
     ARRIVING_PORTS,
-    EXPECTED_PORTS,
+    PORTS_ON_SWITCHES,
     FLOOD_CHUNKS,
     NETWORKS_ON_HOSTS,
     NETWORKS_ON_SWITCHES,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controller.core.derived import ExpectedPort, LocalPort, NetworkOnHost, NetworkOnSwitch, Switch
+from controller.core.derived import NetworkOnHost, NetworkOnSwitch, PortOnSwitch, Switch
 from controller.core.model import ETH, INT, Binding, Host, LocalVlan, Segment
 from controller.core.net import Change, Net
 from controller.core.placement.layer import Keys, Layer, both
@@ -31,7 +31,7 @@ def _network_on_host(net: Net, settings: Settings, key: tuple[str, str]) -> Netw
 def _networks_on_switches(net: Net, settings: Settings, change: Change) -> Keys:
     for row in both(change):
         match row:
-            case LocalPort() | ExpectedPort():
+            case PortOnSwitch():
                 yield row.dpid, row.network_id
             case NetworkOnHost(host, network_id):
                 yield from ((switch.dpid, network_id) for switch in net.find(Switch, "host", host))
@@ -41,7 +41,6 @@ def _networks_on_switches(net: Net, settings: Settings, change: Change) -> Keys:
             case Switch(dpid, host):
                 yield from ((dpid, on.network_id) for on in net.find(NetworkOnHost, "host", host))
                 yield from ((dpid, on.network_id) for on in net.find(NetworkOnSwitch, "dpid", dpid))
-                yield from ((dpid, local.network_id) for local in net.find(LocalPort, "dpid", dpid))
             case _:
                 pass
 
@@ -63,16 +62,10 @@ def _is_present(net: Net, switch: Switch, network_id: str) -> bool:
     VIF when it is found, before its Binding is written, so that its network's flows go before it or with its own."""
     if net.get(NetworkOnHost, (switch.host, network_id)) is not None:
         return True
-    at = (switch.dpid, network_id)
-    return switch.role == INT and (
-        net.has(LocalPort, "dpid+network_id", at) or net.has(ExpectedPort, "dpid+network_id", at)
-    )
+    return switch.role == INT and net.has(PortOnSwitch, "dpid+network_id", (switch.dpid, network_id))
 
 
 NETWORKS_ON_HOSTS = Layer(NetworkOnHost, (Binding, LocalVlan, Host), _networks_on_hosts, _network_on_host)
 NETWORKS_ON_SWITCHES = Layer(
-    NetworkOnSwitch,
-    (LocalPort, ExpectedPort, NetworkOnHost, Segment, Switch),
-    _networks_on_switches,
-    _network_on_switch,
+    NetworkOnSwitch, (PortOnSwitch, NetworkOnHost, Segment, Switch), _networks_on_switches, _network_on_switch
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from controller.core.derived import CHUNK_BITS, ArrivingPort, ExpectedPort, FloodChunk, LocalPort, Switch
+from controller.core.derived import CHUNK_BITS, ArrivingPort, FloodChunk, LocalPort, PortOnSwitch, Switch
 from controller.core.model import INT, Attachment, Binding, Port, PortBinding
 from controller.core.net import Change, Net
 from controller.core.observed import Interface, OfPort
@@ -173,30 +173,29 @@ def _by_name(net: Net, port: Port) -> Iterable[tuple[Switch, OfPort]]:
             yield switch, ofport
 
 
-def _expected_ports(net: Net, settings: Settings, change: Change) -> Keys:
+def _ports_on_switches(net: Net, settings: Settings, change: Change) -> Keys:
     old, new = change
     match new or old:
         case Port(id) if not (old and new and (old.host_id, old.network_id) == (new.host_id, new.network_id)):
-            for host in dict.fromkeys(port.host_id for port in both(change) if port.host_id):
-                yield from ((id, switch.dpid) for switch in net.find(Switch, "host+role", (host, INT)))
+            yield from ((id, on.dpid) for on in net.find(PortOnSwitch, "port_id", id))
+            if new is not None and new.host_id:
+                yield from ((id, switch.dpid) for switch in net.find(Switch, "host+role", (new.host_id, INT)))
         case LocalPort() | ArrivingPort():
             yield from ((local.port_id, local.dpid) for local in both(change))
         case Switch(dpid):
             yield from ((port.id, dpid) for switch in both(change) for port in net.find(Port, "host_id", switch.host))
-            yield from ((expected.port_id, dpid) for expected in net.find(ExpectedPort, "dpid", dpid))
         case _:
             pass
 
 
-def _expected_port(net: Net, settings: Settings, key: tuple[str, int]) -> ExpectedPort | None:
+def _port_on_switch(net: Net, settings: Settings, key: tuple[str, int]) -> PortOnSwitch | None:
     port_id, dpid = key
     switch, port = net.get(Switch, dpid), net.get(Port, port_id)
-    if switch is None or port is None or switch.role != INT or switch.host != port.host_id:
+    if switch is None or port is None or switch.role != INT:
         return None
     local, coming = net.get(LocalPort, port_id), net.get(ArrivingPort, port_id)
-    if (local is not None and local.dpid == dpid) or (coming is not None and coming.dpid == dpid):
-        return None
-    return ExpectedPort(port_id, dpid, port.network_id)
+    is_here = (local is not None and local.dpid == dpid) or (coming is not None and coming.dpid == dpid)
+    return PortOnSwitch(port_id, dpid, port.network_id) if is_here or switch.host == port.host_id else None
 
 
 def _chunks(net: Net, settings: Settings, change: Change) -> Keys:
@@ -210,5 +209,5 @@ def _chunk(net: Net, settings: Settings, key: tuple[int, str, int]) -> FloodChun
 _FOLLOWED = (Port, PortBinding, Binding, Attachment, Interface, OfPort, Switch)
 LOCAL_PORTS = Layer(LocalPort, _FOLLOWED, _local_ports, _local_port)
 ARRIVING_PORTS = Layer(ArrivingPort, (*_FOLLOWED, LocalPort), _arriving_ports, _arriving_port)
-EXPECTED_PORTS = Layer(ExpectedPort, (Port, LocalPort, ArrivingPort, Switch), _expected_ports, _expected_port)
+PORTS_ON_SWITCHES = Layer(PortOnSwitch, (Port, LocalPort, ArrivingPort, Switch), _ports_on_switches, _port_on_switch)
 FLOOD_CHUNKS = Layer(FloodChunk, (LocalPort, ArrivingPort), _chunks, _chunk)
