@@ -74,6 +74,7 @@ class Machine:
         self._changes: list[Change] = []
         self._effects: list[Effect] = []
         self._again: dict[int, None] = {}
+        self._flushed: list[int] = []
         self._sent: dict[int, None] = {}
         self._rereads = Rereads()
         self._retried = 0.0
@@ -102,6 +103,7 @@ class Machine:
             self._apply(Change(None, row))
         # What is wrong with the stored rows already is told by the first step.
         self._settle()
+        self._conclude()
         self._changes = []
         self._forget_faults()
 
@@ -109,14 +111,24 @@ class Machine:
 
     def step(self, burst: Iterable[e.Event]) -> list[Effect]:
         """Take in events in their order; returns what is to be done, in order."""
+        return [*self.take_in(burst), *self.follow_up()]
+
+    def take_in(self, burst: Iterable[e.Event]) -> list[Effect]:
+        """The first half of a step: what is to be done at once, above all what switches are sent."""
         for event in burst:
             self._handlers[type(event)](event)
         self._settle()
+        effects, self._effects = self._effects, []
+        return effects
+
+    def follow_up(self) -> list[Effect]:
+        """The second half, which nobody's packets wait for: what is to be written, and what hosts are told."""
+        self._conclude()
         effects, self._changes, self._effects = self._effects, [], []
         return effects
 
     def _settle(self) -> None:
-        """Let derived rows, flows and proposals follow from the changes collected so far."""
+        """Let derived rows and flows follow from the changes collected so far."""
         changes = self._changes = self.placement.update(self.net, self._changes)
         if prune(self.net, changes):
             changes = self._changes = self.placement.update(self.net, changes)
@@ -126,12 +138,16 @@ class Machine:
             self._route(delta)
         for unit in faulty:
             self._mark(unit, unit.id, unit.fault)
-        due = self._due(deltas)
-        for dpid in due:
+        self._flushed = self._due(deltas)
+        for dpid in self._flushed:
             self._contend(dpid)
             self._flush(dpid)
+
+    def _conclude(self) -> None:
+        """Let proposals and OVSDB operations follow, and note who has what now."""
+        changes = self._changes
         oldest = self.interim.follow(changes, self.revision)
-        self.convergence.follow(self.net, changes, due, self.ledgers, self.revision, oldest)
+        self.convergence.follow(self.net, changes, self._flushed, self.ledgers, self.revision, oldest)
         self.convergence.halved = self.interim.oldest
         self._effects.extend(self.interim.over(self.convergence))
         self._effects.extend(self.agents.follow(self.net, changes))

@@ -128,16 +128,21 @@ class Loop:
             self._record.write("\n")
             self._record.flush()
         self.steps += 1
-        effects = self.machine.step(burst)
+        effects = self.machine.take_in(burst)
         if self.openflow is not None:
             for event in burst:
                 if isinstance(event, SwitchUp):
                     self.openflow.taken_in(event)
+        self._carry_out_all(effects)
+        self._carry_out_all(self.machine.follow_up())
+        self.waiting.stepped()
+
+    def _carry_out_all(self, effects: list[Effect]) -> None:
+        """Send what is for switches, and then do the rest."""
         if self.openflow is not None:
             self.openflow.carry_out(*(effect for effect in effects if isinstance(effect, SwitchEffect)))
         for effect in effects:
             self.carry_out(effect)
-        self.waiting.stepped()
 
     def carry_out(self, effect: Effect) -> None:
         """Hand an effect to the store's writer, or to the edge that it is for; what is for a switch is on its way."""
