@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.ovs.cloud import VLANS, Cloud, add_bridge, ask_for, dump, name_of, ours
+from tests.ovs.cloud import VLANS, Cloud, add_bridge, ask_for, cookie, dump, name_of, ours
 from tests.ovs.controller import Controller
 from tests.ovs.sandbox import Sandbox
 
@@ -19,6 +19,25 @@ def test_a_bridge_that_is_deleted_is_made_again(cloud: Cloud) -> None:
     cloud.wait_status(port, "ACTIVE")
     cloud.wait_equal(cloud.h1, "h1")
     assert cloud.controller.status(other["id"]) == "ACTIVE"
+
+
+def test_a_bound_port_is_prepared_for_before_its_vif_and_until_it_is_bound_no_more(cloud: Cloud) -> None:
+    network = cloud.network()
+    cloud.plug(network, cloud.h2, "tap1", protected=True)
+    without = dump(cloud.h1)
+    port = cloud.controller.make("port", network_id=network["id"], binding__host_id="h1")
+    cloud.controller.wait(lambda: len(dump(cloud.h1)) > len(without) + 10, "flows of its network and its group")
+    cloud.wait_equal(cloud.h1, "h1")
+    prepared = {cookie(line) for line in dump(cloud.h1)}
+    cloud.h1.add_vif("br-int", "tap1", port["id"], port["mac_address"])
+    cloud.wait_status(port, "ACTIVE")
+    cloud.wait_equal(cloud.h1, "h1")
+    assert len({cookie(line) for line in dump(cloud.h1)} - prepared) <= 12
+    cloud.h1.vsctl("del-port", "tap1")
+    cloud.wait_status(port, "DOWN")
+    cloud.controller.wait(lambda: {cookie(line) for line in dump(cloud.h1)} == prepared, "the VIF's flows to go")
+    cloud.controller.rest("PUT", f"/v2.0/ports/{port['id']}", {"port": {"binding:host_id": ""}})
+    cloud.controller.wait(lambda: len(dump(cloud.h1)) == len(without), "all to go")
 
 
 def test_a_provider_bridge_that_goes_and_comes_back_is_programmed_again(cloud: Cloud) -> None:
