@@ -10,6 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -19,11 +20,17 @@ from tests.netns.testbed import run, wait_until
 
 SERVER = "00000000-0000-4000-8000-000000000001"
 INTERVAL = 0.01
+OVERLAP = 0.01
+"""Seconds in which the guest gets what comes to either host."""
 SWITCHING = 10
 """Pings that may be answered twice: there is a moment in which both NICs are in the bridge, and in a VLAN one from the
 guest's first word until other hosts know of it."""
 ON_THEIR_WAY = 1
 """Replies to the guest's own pings that it may miss, of those that were on their way when it changed over."""
+ROUTES_CHANGED = 3
+"""Pings that tunnels may lose while a NIC comes to a host or goes: whenever one of its links changes, Open vSwitch
+reads the routes anew for its userspace datapath, and has none for a moment.  (Where nothing but links changed, 65 of
+3686 were lost in 352 rounds.)"""
 PLUGGED, UNPLUGGED, DELETED = "network-vif-plugged", "network-vif-unplugged", "network-vif-deleted"
 
 
@@ -75,19 +82,18 @@ class Guest:
         self.target.vsctl("add-port", "br-int", self.vm.tap, "--", "set", "Interface", self.vm.tap, *settings)
 
     def switch(self):
-        """From one moment to the next the guest runs at the target, and QEMU tells where it is."""
+        """The guest runs at the target, and QEMU tells where it is.
+
+        For some milliseconds both NICs are in the bridge, as a TAP device keeps what it gets until a guest runs there:
+        of a packet that is sent to both hosts, one copy may come before the change and the other one after it.
+        """
         announcer = subprocess.Popen(
             self.vm.command([sys.executable, "-c", ANNOUNCE, self.vm.mac]), stdin=subprocess.PIPE
         )
         time.sleep(0.5)  # it is ready
-        self._ip(
-            [
-                "link set eth1 master br0",
-                "link set eth0 type bridge_slave state 0",
-                "link set eth1 type bridge_slave learning off isolated on",
-                "link set eth0 nomaster",
-            ]
-        )
+        self._ip(["link set eth1 master br0", "link set eth1 type bridge_slave learning off isolated on"])
+        time.sleep(OVERLAP)
+        self._ip(["link set eth0 type bridge_slave state 0", "link set eth0 nomaster"])
         announcer.communicate(b"now", timeout=10)
 
 
@@ -119,6 +125,21 @@ def stranger_in(bed, network):
     return vm
 
 
+@contextmanager
+def pinging(routes, own, changed=0):
+    """Ping meanwhile, by `routes` to the guest and from the guest to its `own`: of each no more than `changed` are
+    lost, and of its own what was on its way to it."""
+    running = [(vm.start_ping(ip, INTERVAL), changed) for vm, ip in routes]
+    running += [(vm.start_ping(ip, INTERVAL), max(changed, ON_THEIR_WAY)) for vm, ip in own]
+    for ping, _ in running:
+        ping.wait_for_replies(50)
+    yield
+    for ping, most in running:
+        done = ping.stop()
+        assert done.lost <= most and done.sent >= 100, (done.missing, done.output[-500:])
+        assert done.duplicates <= SWITCHING, done.output[-500:]
+
+
 @pytest.mark.parametrize("type", ["vxlan", "vlan"])
 def test_a_guest_that_is_pinged_moves_and_nothing_is_lost(bed, compute, type):
     """Not even a stranger's replies in a VLAN, but for what was on its way to the guest when it changed over."""
@@ -132,37 +153,36 @@ def test_a_guest_that_is_pinged_moves_and_nothing_is_lost(bed, compute, type):
     guest = Guest(vm, source, target, network["mtu"])
     for other in others:
         wait_until(lambda other=other: other.ping(vm.ip, count=1, timeout=1).ok, 10, "the guest answers")
-    pings = [other.start_ping(vm.ip, INTERVAL) for other in others]
-    own = [vm.start_ping(others[2].ip, INTERVAL)]
+    routes = [(other, vm.ip) for other in others]
+    own = [(vm, others[2].ip)]
     if type == "vlan":
-        own.append(vm.start_ping(stranger_in(bed, network).ip, INTERVAL))
-    pings += own
-    for ping in pings:
-        ping.wait_for_replies(50)
+        own.append((vm, stranger_in(bed, network).ip))
+    changed = ROUTES_CHANGED if type == "vxlan" else 0
 
-    made = cloud.controller.request("POST", api, {"binding": {"host": target.name}})
-    assert made.body["binding"]["status"] == "INACTIVE"
-    guest.plug()
-    compute.wait_for(PLUGGED, port, 2)
-    with target.capture(vm.tap, "icmp[icmptype] == icmp-echo") as ahead:
-        time.sleep(1)
+    with pinging(routes, own, changed):
+        made = cloud.controller.request("POST", api, {"binding": {"host": target.name}})
+        assert made.body["binding"]["status"] == "INACTIVE"
+        guest.plug()
+        compute.wait_for(PLUGGED, port, 2)
+        with target.capture(vm.tap, "icmp[icmptype] == icmp-echo") as ahead:
+            time.sleep(1)
     seen = {addresses(line)[0] for line in ahead.packets if addresses(line)[1] == vm.ip}
     assert seen == {other.ip for other in others}
     assert place(cloud, port) == source.name, "the guest runs where it was"
 
-    guest.switch()
-    wait_until(lambda: place(cloud, port) == target.name, 10, "the guest is heard")
-    assert cloud.controller.get("ports", port)["binding:host_id"] == source.name
-    time.sleep(0.5)
-    activated = cloud.controller.request("PUT", f"{api}/{target.name}/activate")
-    assert activated.body["status"] == "ACTIVE"
-    source.vsctl("del-port", vm.tap)
-    assert cloud.controller.request("DELETE", f"{api}/{source.name}").status == 204
-    time.sleep(1)
-    for ping in pings:
-        done = ping.stop()
-        assert done.lost <= (ON_THEIR_WAY if ping in own else 0) and done.sent >= 200, done.output[-500:]
-        assert done.duplicates <= SWITCHING, done.output[-500:]
+    with pinging(routes, own):
+        guest.switch()
+        wait_until(lambda: place(cloud, port) == target.name, 10, "the guest is heard")
+        assert cloud.controller.get("ports", port)["binding:host_id"] == source.name
+        time.sleep(0.5)
+        activated = cloud.controller.request("PUT", f"{api}/{target.name}/activate")
+        assert activated.body["status"] == "ACTIVE"
+        time.sleep(0.5)
+
+    with pinging(routes, own, changed):
+        source.vsctl("del-port", vm.tap)
+        assert cloud.controller.request("DELETE", f"{api}/{source.name}").status == 204
+        time.sleep(1)
     target.vsctl("del-port", vm.tap)
     compute.wait_for(UNPLUGGED, port)
     cloud.controller.delete("ports", port)
