@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"which rows: {' '.join(PROGRAMS)} (all of them)")
     parser.add_argument("--quick", action="store_true", help="small sizes: does it work at all; nothing is written")
+    parser.add_argument("--again", action="store_true", help="put the named rows in the place of those written before")
     options = parser.parse_args()
     unknown = [name for name in options.rows if name not in PROGRAMS]
     if unknown:
@@ -57,7 +59,9 @@ def main() -> int:
     rows = [_run(name, options.quick) for name in options.rows or PROGRAMS]
     seconds = time.monotonic() - start
     print(f"\n{table(rows)}\n\n{paragraphs(rows)}\n\n{len(rows)} rows in {seconds:.0f} s")
-    if not options.rows and not options.quick:
+    if options.again and not options.quick:
+        replace(rows, f"{datetime.now(UTC):%Y-%m-%d %H:%M UTC}", TARGET)
+    elif not options.rows and not options.quick:
         # Only now: a row may have installed what it compares with.
         known = [*facts(), ("load when it began", f"{load:.1f}"), ("seconds that it took", f"{seconds:.0f}")]
         write(rows, known, TARGET)
@@ -119,6 +123,15 @@ def read(found: dict[str, Any]) -> Row:
     row.compared, row.detail = (found["compared"][0], found["compared"][1]), found["detail"]
     row.runs = {name: values for name, values in found["runs"].items() if name not in ("ours", "other")}
     return row
+
+
+def replace(rows: list[Row], when: str, target: Path) -> None:
+    """Put rows that were measured again on the same machine into what is written, which says so."""
+    known = (target / "benchmarks.md").read_text().split("## The machine\n\n")[1].split("\n\n## The table")[0]
+    facts = [(name, value) for name, _, value in (line[2:].partition(": ") for line in known.splitlines())]
+    new = {row.row: row for row in rows}
+    written = [read(found) for found in json.loads((target / "benchmarks.json").read_text())]
+    write([new.get(row.row, row) for row in written], [*facts, (f"measured again, {when}", " ".join(new))], target)
 
 
 def write(rows: list[Row], known: list[tuple[str, str]], target: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from bench.__main__ import read, write
+from bench.__main__ import read, replace, write
 from bench.cloud import Cloud
 from bench.fake_session import FakeSwitch
 from bench.relay import Half, Relay
@@ -178,6 +178,15 @@ def test_rows_are_written_as_table_and_json(tmp_path) -> None:
     assert "| P1  | work      | 2 (1-3) flows/s | 4 000 flows/s" in page
     assert "- cores: 2" in page
     assert "Not measured: there is no OVN" in page
+
+
+def test_a_row_that_is_measured_again_takes_the_place_of_the_former_one(tmp_path) -> None:
+    rows = [Row(name, "work", "", "s", figures([value])) for name, value in (("P1", 1.0), ("P2", 2.0))]
+    write(rows, [("cores", "2"), ("date", "2026-11-27 09:00 UTC")], tmp_path)
+    replace([Row("P2", "work", "", "s", figures([7.0]))], "2026-11-27 09:30 UTC", tmp_path)
+    assert [found["ours"] for found in json.loads((tmp_path / "benchmarks.json").read_text())] == [1.0, 7.0]
+    page = (tmp_path / "benchmarks.md").read_text()
+    assert "- cores: 2\n- date: 2026-11-27 09:00 UTC\n- measured again, 2026-11-27 09:30 UTC: P2\n" in page
 
 
 def test_numbers_are_short() -> None:
