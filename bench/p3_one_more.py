@@ -23,17 +23,13 @@ HOSTS = 200
 OPENFLOW = 6653
 OWN_GOAL, FLAT_GOAL, WHOLE_GOAL = 2.0, 1.5, 1.3
 FLOOR_FLOWS, FLOOR_SECONDS = 100_000, 0.82
-"""What `ovs-ofctl` took for P1's flows on the machine that OWN_GOAL, a time, was set on.  A machine that takes longer
-is given as much longer."""
+"""What `ovs-ofctl` took for P1's flows on the machine that OWN_GOAL, a time, was set on."""
 
 
 def run(quick: bool) -> Row:
     """One more port against the switch's own time."""
     sizes, samples = ((100, 1000), 10) if quick else ((100, 1000, 10_000), 40)
-    goal = (
-        f"own part <= {OWN_GOAL:.0f} ms where {number(FLOOR_FLOWS)} flows take the switch {FLOOR_SECONDS} s, "
-        f"flat within {FLAT_GOAL}x; whole <= {WHOLE_GOAL}x the switch's own"
-    )
+    goal = f"own part <= {OWN_GOAL:.0f} ms, flat within {FLAT_GOAL}x; whole <= {WHOLE_GOAL}x the switch's own"
     row = Row("P3", f"one more port, {number(sizes[-1])} on {HOSTS} switches: the whole", goal, "ms")
     row.compared = (
         "`ovs-vsctl add-port` of a VIF with ten rules on a joined host (bound to it before, as Nova does), to its "
@@ -42,9 +38,11 @@ def run(quick: bool) -> Row:
     )
     progress("P3", "how fast the machine is")
     floor = _floor(1 if quick else 3)
-    slower = max(1.0, floor.median / FLOOR_SECONDS)
     row.note(f"{number(FLOOR_FLOWS)} flows in one bundle, by ovs-ofctl", floor, "s")
-    row.detail.append(f"so the own part may take {OWN_GOAL * slower:.2f} ms on this machine")
+    row.detail.append(
+        f"where that took {FLOOR_SECONDS} s, {OWN_GOAL:.0f} ms were set as the goal; at this floor they come to "
+        f"{OWN_GOAL * floor.median / FLOOR_SECONDS:.2f} ms"
+    )
     own, inside, wholes = {}, {}, {}
     for count in sizes:
         progress("P3", f"{number(count)} ports on {HOSTS} switches, {samples} more")
@@ -64,7 +62,7 @@ def run(quick: bool) -> Row:
     most = max(found.median for found in (*inside.values(), *own.values()))
     row.detail.append(f"growth from {sizes[0]} to {sizes[-1]} ports: {flat:.2f}x inside, {flat_process:.2f}x in all")
     row.detail.append("the whole against the switch's own: " + ", ".join(f"{r:.2f} at {n}" for n, r in wholes.items()))
-    row.met = most <= OWN_GOAL * slower and max(flat, flat_process) <= FLAT_GOAL and row.ratio <= WHOLE_GOAL
+    row.met = most <= OWN_GOAL and max(flat, flat_process) <= FLAT_GOAL and row.ratio <= WHOLE_GOAL
     return row
 
 
