@@ -13,7 +13,6 @@ import subprocess
 import sys
 import threading
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +53,15 @@ def main() -> int:
     unknown = [name for name in options.rows if name not in PROGRAMS]
     if unknown:
         parser.error(f"no row is called {', '.join(unknown)}; there are {' '.join(PROGRAMS)}")
+    if options.again and not options.rows:
+        parser.error("--again needs the names of rows; without names all are written anew")
     load = os.getloadavg()[0]
     start = time.monotonic()
     rows = [_run(name, options.quick) for name in options.rows or PROGRAMS]
     seconds = time.monotonic() - start
     print(f"\n{table(rows)}\n\n{paragraphs(rows)}\n\n{len(rows)} rows in {seconds:.0f} s")
     if options.again and not options.quick:
-        replace(rows, f"{datetime.now(UTC):%Y-%m-%d %H:%M UTC}", TARGET)
+        replace(rows, facts(), TARGET)
     elif not options.rows and not options.quick:
         # Only now: a row may have installed what it compares with.
         known = [*facts(), ("load when it began", f"{load:.1f}"), ("seconds that it took", f"{seconds:.0f}")]
@@ -125,13 +126,20 @@ def read(found: dict[str, Any]) -> Row:
     return row
 
 
-def replace(rows: list[Row], when: str, target: Path) -> None:
-    """Put rows that were measured again on the same machine into what is written, which says so."""
-    known = (target / "benchmarks.md").read_text().split("## The machine\n\n")[1].split("\n\n## The table")[0]
-    facts = [(name, value) for name, _, value in (line[2:].partition(": ") for line in known.splitlines())]
+def replace(rows: list[Row], now: list[tuple[str, str]], target: Path) -> None:
+    """Put rows that were measured again into what is written, which says so; `now` is what the machine is.
+
+    Raises ValueError where what is written is of another machine.
+    """
+    lines = (target / "benchmarks.md").read_text().split("## The machine\n\n")[1].split("\n\n## The table")[0]
+    known = [(name, value) for name, _, value in (line[2:].partition(": ") for line in lines.splitlines())]
+    others = [name for name, value in now if name != "date" and dict(known).get(name) != value]
+    if others:
+        raise ValueError(f"what is written is of another machine ({', '.join(others)}); run make bench")
     new = {row.row: row for row in rows}
     written = [read(found) for found in json.loads((target / "benchmarks.json").read_text())]
-    write([new.get(row.row, row) for row in written], [*facts, (f"measured again, {when}", " ".join(new))], target)
+    again = (f"measured again, {dict(now)['date']}", " ".join(new))
+    write([new.get(row.row, row) for row in written], [*known, again], target)
 
 
 def write(rows: list[Row], known: list[tuple[str, str]], target: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from bench.__main__ import read, replace, write
 from bench.cloud import Cloud
 from bench.fake_session import FakeSwitch
@@ -183,7 +185,10 @@ def test_rows_are_written_as_table_and_json(tmp_path) -> None:
 def test_a_row_that_is_measured_again_takes_the_place_of_the_former_one(tmp_path) -> None:
     rows = [Row(name, "work", "", "s", figures([value])) for name, value in (("P1", 1.0), ("P2", 2.0))]
     write(rows, [("cores", "2"), ("date", "2026-11-27 09:00 UTC")], tmp_path)
-    replace([Row("P2", "work", "", "s", figures([7.0]))], "2026-11-27 09:30 UTC", tmp_path)
+    again = [Row("P2", "work", "", "s", figures([7.0]))]
+    with pytest.raises(ValueError, match="another machine .cores."):
+        replace(again, [("cores", "4"), ("date", "2026-11-27 09:20 UTC")], tmp_path)
+    replace(again, [("cores", "2"), ("date", "2026-11-27 09:30 UTC")], tmp_path)
     assert [found["ours"] for found in json.loads((tmp_path / "benchmarks.json").read_text())] == [1.0, 7.0]
     page = (tmp_path / "benchmarks.md").read_text()
     assert "- cores: 2\n- date: 2026-11-27 09:00 UTC\n- measured again, 2026-11-27 09:30 UTC: P2\n" in page
