@@ -82,7 +82,8 @@ def answer(net: Any, punted: PacketIn) -> Iterable[PacketOut]:
 @app.periodic(NetworkOnSwitch, INTERVAL, soon=Advertised)
 def advertise(net: Any, on: NetworkOnSwitch, before: tuple[Advertised, ...]) -> Iterable[PacketOut]:
     """Tell all ports of a network on a switch, through its flood set there: as if it came from another host, so that
-    none is sent to others.  What is so no more is taken back first, for the last word counts."""
+    none is sent to others; nothing where no VIF is (a port may be bound there).  What is so no more is taken back
+    first, for the last word counts."""
     network = net.get(Network, on.network_id)
     if on.role != INT or network is None or not net.has(FloodChunk, "dpid+network_id", (on.dpid, network.id)):
         return

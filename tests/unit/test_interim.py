@@ -177,14 +177,19 @@ def test_a_switch_that_does_not_acknowledge_is_waited_for_so_long(cloud: Cloud) 
     assert not cloud.stands
 
 
-@pytest.mark.parametrize("comes_back", [True, False])
-def test_after_a_restart_switches_are_waited_for_that_have_yet_to_connect(cloud: Cloud, comes_back: bool) -> None:
+def restarted_in_between(cloud: Cloud) -> None:
+    """The port changes; no switch acknowledges before the controller starts anew, and one has yet to connect to it."""
     cloud.world.outcomes = repeat(HELD)
     cloud.change("new")
     cloud.world.restart()
     cloud.world.outcomes = repeat(APPLIED)
     cloud.world.held.clear()
     cloud.back(cloud.hosts[1])
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_after_a_restart_switches_are_waited_for_that_have_yet_to_connect(cloud: Cloud, comes_back: bool) -> None:
+    restarted_in_between(cloud)
     assert (cloud.stands, cloud.keys) == (True, [])
     if comes_back:
         cloud.back(cloud.hosts[0])
@@ -194,12 +199,7 @@ def test_after_a_restart_switches_are_waited_for_that_have_yet_to_connect(cloud:
 
 
 def test_one_that_changes_again_after_a_restart_still_waits_for_switches_that_have_yet_to_connect(cloud: Cloud) -> None:
-    cloud.world.outcomes = repeat(HELD)
-    cloud.change("new")
-    cloud.world.restart()
-    cloud.world.outcomes = repeat(APPLIED)
-    cloud.world.held.clear()
-    cloud.back(cloud.hosts[1])
+    restarted_in_between(cloud)
     cloud.change("new", "other")
     assert (cloud.stands, cloud.keys) == (True, []), "the port's own switch may still let out what `old` does"
     cloud.back(cloud.hosts[0])

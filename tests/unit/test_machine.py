@@ -96,6 +96,16 @@ def test_a_port_is_found_in_every_order_of_arrival(order, managed):
     assert found == [desired(reference)] * 2
 
 
+def test_what_a_switch_is_sent_comes_before_what_is_to_be_written():
+    machine = Machine(APPS, SETTINGS, [row for row in ROWS if not isinstance(row, (Binding, LocalVlan))])
+    said = arrivals(managed=True)
+    machine.step([*said["Host"], CONNECTED])
+    now, then = machine.take_in(said["OfPort"]), machine.follow_up()
+    assert [type(effect) for effect in now] == [fx.FlushConnections, fx.FlowMods]
+    assert [effect.plan for effect in then if isinstance(effect, fx.Propose)] == ["bind"]
+    assert not any(isinstance(effect, fx.FlowMods) for effect in then)
+
+
 @pytest.mark.parametrize("missing", ["OfPort", "Interface", "Port", "Host"])
 def test_a_port_is_not_found_while_one_of_the_four_is_missing(missing):
     machine = Machine(APPS, SETTINGS)
