@@ -11,7 +11,7 @@ help:
 	@echo "make demo        two simulated hypervisors, a VLAN and a VXLAN network, pings (KEEP=1: leave it running)"
 	@echo "make demo-clean  end a demo that was kept"
 	@echo "make test        everything CI runs"
-	@echo "make bench       the benchmarks, about 15 minutes (ROWS=\"P1 P4\": some of them); writes docs/generated/benchmarks.*"
+	@echo "make bench       the benchmarks, 15 to 20 minutes (ROWS=\"P1 P4\": some of them); writes docs/generated/benchmarks.*"
 	@echo "make clean       remove caches, leftovers of aborted runs and $(VENV)"
 
 setup: $(STAMP)

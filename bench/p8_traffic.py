@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,15 +14,16 @@ from typing import NamedTuple
 
 from bench import groups
 from bench.row import Row, figures, main, number, paired, progress
-from demo.testbed import Hypervisor, Testbed, Vm
+from demo.testbed import Controller, Hypervisor, Testbed, Vm
 from demo.trace import parse
 
 THROUGHPUT_GOAL, LATENCY_GOAL = 0.95, 1.1
 VNI = 7
 Ends = list[tuple[Hypervisor, Vm]]
 """The two hosts, with a VM each."""
-OURS, HAND, TRACKED = "ours", "two flows", "two flows and a ct()"
-"""Whose flows a packet goes through.  The third is what a tracker costs by itself, once a host; no goal is about it."""
+TRACKED, OURS, HAND, STATELESS = "two flows and a ct()", "ours", "two flows", "ours, stateless groups"
+"""Whose flows a packet goes through.  The first is what a tracker costs by itself, once a host, and the last is ours
+without one; no goal is about these two."""
 ZONE = 0xFFF0
 """The hand-written flows' zone of connections; ours are numbered as OpenFlow ports."""
 IPERF = {"direction": "ingress", "protocol": "tcp", "port_range_min": 5201, "port_range_max": 5201}
@@ -29,27 +31,23 @@ IPERF = {"direction": "ingress", "protocol": "tcp", "port_range_min": 5201, "por
 
 def run(quick: bool) -> Row:
     """Traffic through our pipeline against two hand-written flows on the same hosts."""
-    rounds, seconds, pings = (2, 1, 50) if quick else (11, 2, 100)
+    rounds, seconds, pings = (2, 1, 50) if quick else (19, 2, 100)
     goal = f">= {THROUGHPUT_GOAL} throughput, <= {LATENCY_GOAL}x latency"
     row = Row("P8", "iperf3 between VMs on two hosts, VXLAN, userspace datapath", goal, "Gbit/s")
     row.compared = (
-        "one TCP stream through every table of our pipeline on both hosts, both VMs protected by eleven rules",
+        "one TCP stream through every table of our pipeline on both hosts, both VMs protected by eleven stateful rules",
         "the same VMs, hosts and tunnel port with two flows a host: VIF to tunnel, tunnel to VIF",
     )
     if os.geteuid() != 0:
         row.problem = "it needs root (network namespaces)"
         return row
-    with _world() as (bed, ends):
-        tables = {hv: _Tables(hv, bed.directory) for hv, _ in ends}
-        for hv, vm in ends:
-            peer = next(other for other, _ in ends if other is not hv)
-            tables[hv].by_hand(vm, peer)
+    with _world() as (ends, tables):
         found: dict[str, list[Sample]] = {}
         for n in range(rounds):
             progress("P8", f"round {n + 1} of {rounds}")
-            # What all are compared with is always in the middle, beside both.
-            for name in (OURS, HAND, TRACKED) if n % 2 else (TRACKED, HAND, OURS):
-                for table in tables.values():
+            # In this order and its reverse ours has beside it what it is compared with.
+            for name in (TRACKED, OURS, HAND, STATELESS)[:: -1 if n % 2 else 1]:
+                for table in tables:
                     table.use(name)
                 found.setdefault(name, []).append(_traffic(ends, seconds, pings))
                 if n == 0:
@@ -71,7 +69,10 @@ def _compare(row: Row, found: dict[str, list[Sample]]) -> None:
         row.note(f"{name}: p99 round trip", slow[name], "ms")
         row.note(f"{name}: processor time of both switches for a packet at one", time[name], "ns")
     row.detail.append(f"ratios are medians of {len(row.ours.values)} rounds, in alternating order")
-    for name, base in ((OURS, HAND), (TRACKED, HAND), (OURS, TRACKED)):
+    shares = [mine / its for mine, its in zip(rate[OURS].values, rate[HAND].values, strict=True)]
+    error = statistics.stdev(shares) / len(shares) ** 0.5
+    row.detail.append(f"{OURS} / {HAND}: throughput's mean {statistics.mean(shares):.2f}, standard error {error:.2f}")
+    for name, base in ((OURS, HAND), (TRACKED, HAND), (OURS, TRACKED), (STATELESS, HAND)):
         ratios = ((rate, "throughput"), (ping, "latency"), (time, "processor time"))
         shown = ", ".join(f"{what} {paired(each[name], each[base]):.2f}" for each, what in ratios)
         row.detail.append(f"{name} / {base}: {shown}")
@@ -79,8 +80,8 @@ def _compare(row: Row, found: dict[str, list[Sample]]) -> None:
 
 
 @contextmanager
-def _world() -> Iterator[tuple[Testbed, Ends]]:
-    """Two joined hosts with a VM each in one VXLAN network, warm, and then without a controller."""
+def _world() -> Iterator[tuple[Ends, list[_Tables]]]:
+    """Two joined hosts with a VM each in one VXLAN network, warm, and then without a controller; and their flows."""
     with Testbed() as bed:
         hosts = [bed.hypervisor(f"hv{n}", physnets=()) for n in (1, 2)]
         controller = bed.controller({})
@@ -89,29 +90,53 @@ def _world() -> Iterator[tuple[Testbed, Ends]]:
         number = {"provider:network_type": "vxlan", "provider:segmentation_id": VNI}
         network = controller.post("networks", name="bench", **number)
         controller.post("subnets", network_id=network["id"], ip_version=4, cidr="10.0.0.0/24")
-        group = controller.post("security-groups", name="bench")
-        for rule in group["security_group_rules"]:
-            controller.request("DELETE", f"/v2.0/security-group-rules/{rule['id']}")
-        for rule in [*groups.rules(group["id"]), {**IPERF, "security_group_id": group["id"]}]:
-            controller.post("security-group-rules", **rule)
-        protected = {"network_id": network["id"], "security_groups": [group["id"]]}
+        protected = {"network_id": network["id"], "security_groups": [_group(controller, stateful=True)]}
         ports = [controller.post("ports", **protected) for _ in hosts]
         ends = [(hv, hv.plug(port, mtu=network["mtu"])) for hv, port in zip(hosts, ports, strict=True)]
         controller.wait_active(*(port["id"] for port in ports))
-        for (_, vm), (_, other) in (ends, ends[::-1]):
-            vm.ping(other.ip, count=5)
-        time.sleep(1)
+        tables = [_Tables(hv, bed.directory) for hv in hosts]
+        _warm(ends, tables, OURS)
+        stateless = _group(controller, stateful=False)
+        for port in ports:
+            controller.put("ports", port["id"], security_groups=[stateless])
+        _warm(ends, tables, STATELESS)
         controller.kill9()
-        yield bed, ends
+        for table, (_, vm), peer in zip(tables, ends, hosts[::-1], strict=True):
+            table.by_hand(vm, peer)
+        yield ends, tables
+
+
+def _group(controller: Controller, stateful: bool) -> str:
+    """Make a group with the eleven rules."""
+    group = controller.post("security-groups", name="bench", stateful=stateful)
+    for rule in group["security_group_rules"]:
+        controller.delete("security-group-rules", rule["id"])
+    for rule in [*groups.rules(group["id"]), {**IPERF, "security_group_id": group["id"]}]:
+        controller.post("security-group-rules", **rule)
+    return str(group["id"])
+
+
+def _warm(ends: Ends, tables: list[_Tables], name: str) -> None:
+    """Let the VMs meet, so that all flows are there that a conversation asks for, and keep them."""
+    time.sleep(1)
+    for (_, vm), (_, other) in (ends, ends[::-1]):
+        vm.ping(other.ip, count=5)
+    time.sleep(1)
+    for table in tables:
+        table.keep(name)
 
 
 class _Tables:
-    """A host's br-int with our flows, or with hand-written ones."""
+    """A host's br-int with flows of ours, or with hand-written ones."""
 
     def __init__(self, hv: Hypervisor, directory: Path) -> None:
         self._hv = hv
-        self._files = {name: directory / f"{hv.name}-{n}" for n, name in enumerate((OURS, HAND, TRACKED))}
-        self._files[OURS].write_text("\n".join(hv.flows()) + "\n")
+        kinds = (TRACKED, OURS, HAND, STATELESS)
+        self._files = {name: directory / f"{hv.name}-{n}" for n, name in enumerate(kinds)}
+
+    def keep(self, name: str) -> None:
+        """Keep the flows that the controller made."""
+        self._files[name].write_text("\n".join(self._hv.flows()) + "\n")
 
     def by_hand(self, vm: Vm, peer: Hypervisor) -> None:
         """Write the flows of the comparison: two; and the same behind a tracker that drops what is invalid."""
