@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import signal
 import statistics
@@ -24,6 +25,11 @@ class Figures:
     def median(self) -> float:
         return statistics.median(self.values)
 
+    @property
+    def error(self) -> float:
+        """The standard error of the mean (of two measurements or more)."""
+        return statistics.stdev(self.values) / math.sqrt(len(self.values))
+
     def at(self, share: float) -> float:
         """A percentile: 0.99 of the values are at most this."""
         ordered = sorted(self.values)
@@ -39,9 +45,14 @@ def figures(values: Iterable[float]) -> Figures:
     return Figures(tuple(values))
 
 
+def shares(ours: Figures, other: Figures) -> Figures:
+    """The ratios of measurements that were taken in turn: what the machine did meanwhile, it did to both."""
+    return figures(mine / its for mine, its in zip(ours.values, other.values, strict=True))
+
+
 def paired(ours: Figures, other: Figures) -> float:
-    """The median ratio of measurements that were taken in turn: what the machine did meanwhile, it did to both."""
-    return figures(mine / its for mine, its in zip(ours.values, other.values, strict=True)).median
+    """The median ratio of measurements that were taken in turn."""
+    return shares(ours, other).median
 
 
 def number(value: float) -> str:

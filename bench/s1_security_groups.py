@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from apps.port_security import PortSecurity
 from bench import groups
-from bench.cloud import Cloud
+from bench.cloud import Cloud, Place
 from bench.engine import Inside
 from bench.row import Row, figures, main, number, progress
 from controller.core.events import Changed
@@ -34,7 +34,7 @@ def run(quick: bool) -> Row:
     row.note(
         "flows per member of the remote group on another host", figures([members]), f"(Neutron: {number(PER_MEMBER)})"
     )
-    row.note("flows of security groups among those of a port", figures([port - _without(sizes)]))
+    row.note("flows of port security and security groups among those of a port", figures([port - _without(sizes)]))
     row.note("flows that the group's ten rules take on a switch, whatever is in it", figures([counted[0].of_group()]))
     row.met = row.ratio <= GOAL and members <= GOAL * PER_MEMBER
     return row
@@ -46,7 +46,7 @@ class _Switch:
     def __init__(self, size: int, protected: bool = True) -> None:
         self.cloud = Cloud(hosts=2, networks=10, ports=0)
         for n in range(size):
-            self.cloud.place(n % 10, 10 - n % 10 if self.cloud.host(n % 10, 0) else 0)
+            self._place(n, 0)
         self.cloud.ports = size
         rows = [*self.cloud.rows(), *(groups.group_rows(0) if protected else ())]
         rows = [groups.member(row.port_id, 0) if protected and isinstance(row, PortSecurity) else row for row in rows]
@@ -61,10 +61,15 @@ class _Switch:
         """The flows that so many members more cost, which are on another host."""
         before, rows = self.flows, []
         for n in range(count):
-            place = self.cloud.place(n % 10, 1)
+            place = self._place(n, 1)
             rows += [self.cloud.port_row(place), groups.member(self.cloud.port_id(place.number), 0)]
         self.inside.settle([Changed(1, tuple(Change(None, row) for row in rows))])
         return self.flows - before
+
+    def _place(self, number: int, host: int) -> Place:
+        """One more port, of the networks in turn, on a host."""
+        network = number % 10
+        return self.cloud.place(network, next(step for step in (0, 1) if self.cloud.host(network, step) == host))
 
     def of_group(self) -> int:
         units = self.inside.machine.engine.units.values()

@@ -6,11 +6,12 @@ import json
 
 import pytest
 
+from bench import s1_security_groups
 from bench.__main__ import read, replace, write
 from bench.cloud import Cloud
 from bench.fake_session import FakeSwitch
 from bench.relay import Half, Relay
-from bench.row import Row, figures, number, table
+from bench.row import Row, figures, number, paired, shares, table
 from controller.core import events as e
 from controller.core.effects import FlowMods
 from controller.core.flow import Flow, Goto, Meter, Output
@@ -198,6 +199,20 @@ def test_numbers_are_short() -> None:
     assert [number(value) for value in (0, 0.012345, 1.5, 999.4, 123456)] == ["0", "0.0123", "1.5", "999", "123 456"]
     assert str(figures([1.0])) == "1"
     assert figures(range(1, 101)).at(0.99) == 100
+
+
+def test_what_was_measured_in_turn_is_compared_round_by_round() -> None:
+    ours, other = figures([2.0, 9.0, 2.0, 4.0]), figures([1.0, 3.0, 2.0, 4.0])
+    assert shares(ours, other).values == (2.0, 3.0, 1.0, 1.0)
+    assert paired(ours, other) == 1.5
+    assert shares(ours, other).error == pytest.approx(0.957 / 2, abs=0.001)
+
+
+def test_flows_of_a_member_elsewhere_are_counted_where_the_member_is_not() -> None:
+    row = s1_security_groups.run(quick=True)
+    (members,) = next(values for name, values in row.runs.items() if "per member" in name)
+    assert members == 1, "an address of the remote group; what a member has on its own switch is not in it"
+    assert row.ours is not None and row.ours.median == 16
 
 
 def test_table_is_aligned() -> None:
