@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from bench import s1_security_groups
 from bench.__main__ import read, replace, write
 from bench.cloud import Cloud
 from bench.fake_session import FakeSwitch
@@ -19,6 +21,7 @@ from controller.core.net import Net
 from controller.io.openflow import encode, messages
 from controller.io.openflow.session import Session
 
+ROOT = Path(__file__).parents[2]
 DPID = 7
 TABLE = 59
 """A table that is read back with its matches below."""
@@ -209,10 +212,12 @@ def test_what_was_measured_in_turn_is_compared_round_by_round() -> None:
 
 
 def test_flows_of_a_member_elsewhere_are_counted_where_the_member_is_not() -> None:
-    row = s1_security_groups.run(quick=True)
-    (members,) = next(values for name, values in row.runs.items() if "per member" in name)
+    command = [sys.executable, "-m", "bench.s1_security_groups", "--quick"]  # it patches the standard library
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    row = json.loads(done.stdout.splitlines()[-1])
+    (members,) = next(values for name, values in row["runs"].items() if "per member" in name)
     assert members == 1, "an address of the remote group; what a member has on its own switch is not in it"
-    assert row.ours is not None and row.ours.median == 16
+    assert row["ours"] == 16
 
 
 def test_table_is_aligned() -> None:
