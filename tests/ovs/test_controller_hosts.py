@@ -127,7 +127,11 @@ def test_hosts_may_join_by_set_controller_alone(tmp_path: Path, hosts: list[Sand
             ("h2", "controller"),
         ]
         controller.wait(lambda: any("192.0.2.2->tun_dst" in line for line in dump(hosts[0])), "the way to the other")
-        assert any("actions=set_field:" in line and "NORMAL" in line for line in dump(hosts[1], "br-eth1"))
+        # A port is ACTIVE by its br-int; the other host's br-eth1 may take its flows later.
+        controller.wait(
+            lambda: any("actions=set_field:" in line and "NORMAL" in line for line in dump(hosts[1], "br-eth1")),
+            "the VLAN's way out",
+        )
         hosts[0].vsctl("del-port", f"tap{ports[0]['id'][:11]}")
         controller.wait(lambda: controller.status(ports[0]["id"]) == "DOWN", "DOWN")
 
