@@ -14,7 +14,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -24,6 +23,7 @@ from typing import ClassVar
 from sqlalchemy import create_engine
 
 from controller.io.store import engines
+from tests.ovs.controller import free_port
 
 PATIENCE = 60.0
 _NUMBERS = itertools.count(1)
@@ -48,8 +48,7 @@ class Server:
         if os.getuid() == 0:
             owner = pwd.getpwnam(self.user)
             os.chown(self.directory, owner.pw_uid, owner.pw_gid)
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.port = int(listener.getsockname()[1])
+        self.port = free_port("127.0.0.1")
         self.process: subprocess.Popen[bytes] | None = None
         self._run(*self.initialise())
         self.start()

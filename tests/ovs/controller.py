@@ -10,9 +10,11 @@ found at the same place again after a restart.
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
+import random
 import signal
 import socket
 import ssl
@@ -32,6 +34,7 @@ from tests.ovs.sandbox import Sandbox
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 15.0
 _NUMBERS = itertools.count(1)
+_PORTS = iter(random.SystemRandom().sample(range(10_000, 32_000), 22_000))
 
 
 class Controller:
@@ -222,6 +225,16 @@ def run_patchbay(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def free_port(address: str) -> int:
-    """A TCP port of a loopback address that nobody listens on."""
-    with socket.create_server((address, 0)) as listener:
-        return int(listener.getsockname()[1])
+    """A TCP port of a loopback address that nobody listens on, and that this process was not given before.
+
+    It lies below the ports that the kernel gives of itself (ip_local_port_range), for what connects from an address
+    of the loopback would else get it before its listener does.
+    """
+    for port in _PORTS:
+        try:
+            with socket.create_server((address, port)):
+                return port
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+    raise AssertionError("every port was given")
