@@ -34,7 +34,7 @@ class Config:
     """What `patchbay serve` runs with.  `database` is a SQLAlchemy URL; `max_body_size` is in bytes; a listen address
     with the host "" means all addresses of the machine; a listener whose `..._tls` is None speaks no TLS.
     `workers_listen` is where `patchbay api` listens, and `controller` where it finds the controller's own REST.
-    `notes` tell what became of the options of a file that is Quantum's."""
+    `notes` tell what became of the options of a file that is Quantum's; `journal_days` of 0 are for ever."""
 
     database: str
     rest: Address
@@ -51,6 +51,7 @@ class Config:
     ovsdb_tls: Tls | None = None
     notes: tuple[str, ...] = ()
     nova: NovaSettings | None = None
+    journal_days: int = 30
 
     @property
     def scheme(self) -> str:
@@ -203,6 +204,7 @@ def _config(path: str | None, values: Values) -> Config:
         openflow_tls=_tls(path, values, "openflow"),
         ovsdb_tls=_tls(path, values, "ovsdb"),
         nova=_of("nova", config_nova.read, path, values),
+        journal_days=values["database"]["journal_days"],
     )
 
 

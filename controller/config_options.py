@@ -54,6 +54,12 @@ SECTIONS: dict[str, tuple[cfg.Opt, ...]] = {
             types.text,
             "SQLAlchemy URL of the database. Missing directories of a SQLite file are created.",
         ),
+        declare(
+            "journal_days",
+            "30",
+            types.number(0, 36500, "days"),
+            "For how many days the journal keeps what was written, when, and by whom; 0 is for ever.",
+        ),
     ),
     "api": (
         declare("listen", "127.0.0.1:9696", types.address, "HOST:PORT of the REST API; *:PORT for all addresses."),

@@ -69,6 +69,7 @@ dns_domain = Cloud.Example
 dhcp_lease_duration = -1
 [database]
 connection = postgresql+psycopg2://ann:pa$$word@db/patchbay
+journal_days = 0
 [api]
 listen = *:80
 max_body_size = 2048
@@ -135,6 +136,7 @@ bridge_mappings = physnet1:br-ex
             ),
             quotas=(("default", 1000), ("port", -1), ("credential", 5)),
         ),
+        journal_days=0,
     )
 
 
@@ -199,6 +201,7 @@ BAD = [
     ("[quotas]\nquota_port = some", "[quotas] quota_port: 'some' is neither -1 (no limit) nor a number from 0 to 2147"),
     ("[quotas]\nquota_port = 2147483648", "'2147483648' is neither -1 (no limit) nor a number from 0 to 2147483647"),
     ("[quotas]\nport = 5", "[quotas] port: unknown option; there are default_quota, quota_network, "),
+    ("[database]\njournal_days = -1", "[database] journal_days: '-1' is not a number of days from 0 to 36500"),
     ("[api]\nmax_body_size = 1k", "[api] max_body_size: '1k' is not a number of bytes from 1024"),
     ("[api]\nlisten = 9696", "[api] listen: '9696' is not HOST:PORT"),
     ("[api]\nlisten = h:65536", "[api] listen: 'h:65536' is not HOST:PORT"),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, Connection, MetaData, Table, func, select
+from sqlalchemy import Column, Connection, MetaData, Table, delete, func, select
 
 from controller.core.net import Change
 from controller.io.store.columns import KEY, REVISION, TEXT, compact_json
@@ -68,6 +68,21 @@ class Journal:
         """The entries after revision `since`, in their order, `limit` of them at most."""
         wanted = select(self.table).where(self.table.c.revision > since).order_by(self.table.c.revision).limit(limit)
         return [self._entry(*stored) for stored in connection.execute(wanted)]
+
+    def older(self, connection: Connection, time: str, most: int) -> int:
+        """The last revision of the first entries, `most` of them at most, that are older than `time`; 0 when there is
+        none.  The last entry of all never counts as old: it is the head."""
+        wanted = select(self.table.c.revision, self.table.c.time).order_by(self.table.c.revision).limit(most + 1)
+        found = 0
+        for revision, made in connection.execute(wanted).all()[:-1]:
+            if made >= time:
+                break
+            found = revision
+        return found
+
+    def forget(self, connection: Connection, last: int) -> None:
+        """Delete the entries up to that revision."""
+        connection.execute(delete(self.table).where(self.table.c.revision <= last))
 
     def _parameters(self, entry: Entry) -> dict[str, Any]:
         changes = [

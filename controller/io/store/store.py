@@ -7,7 +7,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, NamedTuple, cast
@@ -33,8 +32,15 @@ BACKOFF = 0.05
 """Seconds to wait at most between two of them, so that they don't go on meeting."""
 PAGE = 500
 """Journal entries read at once."""
+TRIMMED = 200
+"""Journal entries deleted at once: others write in between."""
+
 
 Listener = Callable[[int, tuple[Change, ...]], None]
+
+
+class Behind(Unavailable):
+    """What this process has yet to read is no longer in the journal.  Only a new start brings it up to date."""
 
 
 class Outcome(NamedTuple):
@@ -243,12 +249,16 @@ class Store:
         answered before it.
 
         One statement when there is nothing new, none where no other process can write (SQLite in memory).  When the
-        database is lost this returns at once, and `net` stays what it was.
+        database is lost this returns at once, and `net` stays what it was.  Raises Behind.
         """
         head = self._head.ask() if self._database.shared else None
         if head is not None and head > self.revision:
-            with suppress(Unavailable, Conflict):  # lost since: the next question finds and tells it
+            try:
                 self.catch_up()
+            except Behind:
+                raise
+            except (Unavailable, Conflict):
+                return  # lost since: the next question finds and tells it
 
     def catch_up(self) -> int:
         """Take over what other processes have committed, and give the head's revision.  Raises Unavailable."""
@@ -272,6 +282,23 @@ class Store:
                 return
             since = page[-1].revision
 
+    def trim(self, before: str) -> bool:
+        """Delete the first journal entries, TRIMMED of them at most, that are from before a time (as `Entry.time`).
+        False when there was none, or the database is lost; else there may be more.  The last entry of all stays."""
+        with self._lock:
+            try:
+                with self._database.transaction(only_reads=True) as connection:
+                    last = self._journal.older(connection, before, TRIMMED)
+                if last:
+                    with self._database.transaction() as connection:
+                        self._journal.hold(connection)
+                        self._journal.forget(connection, last)
+            except Conflict:
+                return True  # another process has written; what was old is so still
+            except Unavailable:
+                return False
+        return bool(last)
+
     def _read_on(self, connection: Connection) -> None:
         head = self._journal.head(connection)
         if head < self.revision:
@@ -281,7 +308,13 @@ class Store:
                 "committed before; restart to read it"
             )
         if head > self.revision:
-            self._adopt(self._journal.read(connection, self.revision))
+            entries = self._journal.read(connection, self.revision)
+            if entries[0].revision != self.revision + 1:
+                raise Behind(
+                    f"database {self._database.name}: its journal begins at revision {entries[0].revision}, and this "
+                    f"process has read it up to {self.revision}; restart to read everything"
+                )
+            self._adopt(entries)
 
     def _adopt(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
