@@ -48,6 +48,8 @@ class Server:
         if os.getuid() == 0:
             owner = pwd.getpwnam(self.user)
             os.chown(self.directory, owner.pw_uid, owner.pw_gid)
+        # MariaDB deletes temporary tables that it finds at its start: in /tmp they may be another one's.
+        self._environ = {**os.environ, "TMPDIR": str(self.directory)}
         self.port = free_port("127.0.0.1")
         self.process: subprocess.Popen[bytes] | None = None
         self._run(*self.initialise())
@@ -69,6 +71,7 @@ class Server:
                 stdout=log,
                 stderr=log,
                 cwd=self.directory,
+                env=self._environ,
             )
         deadline = time.monotonic() + PATIENCE
         while not self._answers():
@@ -144,7 +147,8 @@ class Server:
         return ["setpriv", *switch, *options]
 
     def _run(self, *command: str) -> None:
-        ran = subprocess.run(self._as_user() + list(command), cwd=self.directory, capture_output=True, text=True)
+        command = (*self._as_user(), *command)
+        ran = subprocess.run(command, cwd=self.directory, env=self._environ, capture_output=True, text=True)
         assert ran.returncode == 0, f"{ran.stdout}\n{ran.stderr}"
 
 
