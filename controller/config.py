@@ -31,12 +31,13 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What `patchbay serve` runs with.  `database` is a SQLAlchemy URL; `max_body_size` is in bytes; a listen address
-    with the host "" means all addresses of the machine; a listener whose `..._tls` is None speaks no TLS.
-    `workers_listen` is where `patchbay api` listens, and `controller` where it finds the controller's own REST.
-    `notes` tell what became of the options of a file that is Quantum's; `journal_days` of 0 are for ever."""
+    """What `patchbay serve` runs with.  `database` is a SQLAlchemy URL; 0 `journal_days` are for ever;
+    `max_body_size` is in bytes; a listen address with the host "" means all addresses of the machine; a listener whose
+    `..._tls` is None speaks no TLS.  `workers_listen` is where `patchbay api` listens, and `controller` where it finds
+    the controller's own REST.  `notes` tell what became of the options of a file that is Quantum's."""
 
     database: str
+    journal_days: int
     rest: Address
     openflow: Address
     ovsdb: Address
@@ -51,7 +52,6 @@ class Config:
     ovsdb_tls: Tls | None = None
     notes: tuple[str, ...] = ()
     nova: NovaSettings | None = None
-    journal_days: int = 30
 
     @property
     def scheme(self) -> str:
@@ -191,6 +191,7 @@ def _of(section: str, read: Callable[[Mapping[str, Any]], T], path: str | None, 
 def _config(path: str | None, values: Values) -> Config:
     return Config(
         database=values["database"]["connection"],
+        journal_days=values["database"]["journal_days"],
         rest=values["api"]["listen"],
         openflow=values["openflow"]["listen"],
         ovsdb=values["ovsdb"]["listen"],
@@ -204,7 +205,6 @@ def _config(path: str | None, values: Values) -> Config:
         openflow_tls=_tls(path, values, "openflow"),
         ovsdb_tls=_tls(path, values, "ovsdb"),
         nova=_of("nova", config_nova.read, path, values),
-        journal_days=values["database"]["journal_days"],
     )
 
 

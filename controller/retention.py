@@ -18,12 +18,12 @@ PAUSE = 0.05
 """Seconds between two parts of it: a write waits for one part at the most."""
 
 
-def keep(store: Store, days: int) -> None:
+def keep_journal(store: Store, days: int) -> None:
     """Delete what is older than so many days, for as long as this process lives; 0 days are for ever."""
-    guarded(lambda: _keep(store, days))
+    guarded(lambda: _keep_journal(store, days))
 
 
-def _keep(store: Store, days: int) -> None:
+def _keep_journal(store: Store, days: int) -> None:
     while days:
-        before = datetime.now(UTC) - timedelta(days=days)
-        hub.sleep(PAUSE if store.trim(before.strftime("%Y-%m-%dT%H:%M:%SZ")) else LOOK)
+        more = store.trim(datetime.now(UTC) - timedelta(days=days))
+        hub.sleep(PAUSE if more else LOOK)

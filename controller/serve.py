@@ -43,7 +43,7 @@ from controller.io.openflow.encode import digest
 from controller.io.openflow.server import OpenFlowServer
 from controller.io.ovsdb import OvsdbServer
 from controller.io.store import Store, StoreError, Unavailable
-from controller.retention import keep
+from controller.retention import keep_journal
 from controller.serving import follow, opened, rest_of
 from rest.policy import PolicyError
 
@@ -112,7 +112,7 @@ def _start(config: Config, record: str | None, stack: ExitStack) -> Any:
     _tell_servers(config, loop, rows)
     loop.start()
     hub.spawn(follow, store)
-    hub.spawn(keep, store, config.journal_days)
+    hub.spawn(keep_journal, store, config.journal_days)
     hub.spawn(http.serve, listener, rest.application, scheme=config.scheme, connections=1024)
     _announce(config, store, rest.password)
     return hub.Event()

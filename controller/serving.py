@@ -19,7 +19,7 @@ from controller import identity
 from controller.config import Config
 from controller.core.app import App
 from controller.core.plans import once
-from controller.io.store import Store, StoreError, Unavailable
+from controller.io.store import Behind, Store, StoreError, Unavailable
 from rest.identity.passwords import Run
 from rest.identity.wsgi import mounted
 from rest.wsgi import Application, application
@@ -100,10 +100,15 @@ def _follow(store: Store) -> None:
 
 
 def guarded(work: Callable[[], None]) -> None:
-    """A bug of ours must not leave a process that only seems to run: end it, loudly.  Flows stand."""
+    """A bug of ours must not leave a process that only seems to run: end it, loudly.  Flows stand.  So ends one that
+    only a new start brings up to date."""
     try:
         work()
+    except Behind as behind:
+        LOG.critical("this process ends, to be started again: %s", behind)
     except Exception:
         LOG.critical("this process ends because of a bug of its own", exc_info=True)
-        logging.shutdown()
-        os._exit(70)
+    else:
+        return
+    logging.shutdown()
+    os._exit(70)

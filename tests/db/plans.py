@@ -79,10 +79,9 @@ def rows_of(kind: type) -> st.SearchStrategy[Any]:
     """Rows of a class with few keys, so that they meet."""
     hints = get_type_hints(kind)
     few = {str: st.sampled_from(["a", "A", "é"]), int: st.sampled_from([1, 2, 3])}
-    values = {f.name: values_of(hints[f.name]) for f in fields(kind)}
-    read_by_indexes = {name: found for name, found in READ_BY_INDEXES.items() if name in values}
-    keys = {name: few[hints[name]] for name in kind.ROW.key_fields}
-    return st.builds(kind, **(values | read_by_indexes | keys))
+    chosen = READ_BY_INDEXES | {name: few[hints[name]] for name in kind.ROW.key_fields}
+    names = [field.name for field in fields(kind)]
+    return st.builds(kind, **{name: chosen[name] if name in chosen else values_of(hints[name]) for name in names})
 
 
 ROWS = st.one_of([rows_of(kind) for kind in CONFIGURED])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,11 @@ from tests.db.plans import contents, put
 from tests.db.processes import Processes
 
 Open = Callable[[str], Store]
-BEFORE = "2021-01-01T00:00:00Z"
+BEFORE = datetime(2021, 1, 1)
+LONG_AGO, JUST_BEFORE, AT = "2020-06-01T12:00:00Z", "2020-12-31T23:59:59Z", "2021-01-01T00:00:00Z"
 
 
-def age(url: str, last: int, made: str = "2020-06-01T12:00:00Z") -> None:
+def age(url: str, last: int, made: str = LONG_AGO) -> None:
     """Have the entries up to a revision been written at that time."""
     engine = create_engine(engines.parse(url))
     with engine.begin() as connection:
@@ -53,8 +55,8 @@ def test_old_entries_go_and_nothing_else(url: str, opened: Open) -> None:
 def test_an_entry_of_that_moment_is_not_older(url: str, opened: Open) -> None:
     store = opened(url)
     write(store, "a", "b", "c")
-    age(url, 2, BEFORE)
-    age(url, 1, "2020-12-31T23:59:59Z")
+    age(url, 2, AT)
+    age(url, 1, JUST_BEFORE)
     assert store.trim(BEFORE)
     assert revisions(store) == [2, 3]
 
@@ -114,10 +116,10 @@ def test_a_lost_database_is_left_alone(tmp_path: Path, opened: Open) -> None:
     store = opened(f"sqlite:///{tmp_path}/p.db")
     write(store, "a", "b")
     (tmp_path / "p.db").rename(tmp_path / "moved.db")
-    assert not store.trim("9999")
+    assert not store.trim(datetime.max)
     (tmp_path / "moved.db").rename(tmp_path / "p.db")
     assert revisions(store) == [1, 2]
-    assert store.trim("9999")
+    assert store.trim(datetime.max)
     assert revisions(store) == [2]
 
 
@@ -138,3 +140,4 @@ def test_a_worker_that_stood_still_for_too_long_is_replaced(tmp_path: Path, open
         names = {network["name"] for network in api.client()("GET", "/v2.0/networks").body["networks"]}
         assert names == {"one", "two", "three"}
         assert "restart to read everything" in api.log
+        assert "a bug of its own" not in api.log

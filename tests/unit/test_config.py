@@ -47,6 +47,7 @@ def ini(tmp_path: Path) -> Write:
 def test_without_a_file_everything_has_its_default() -> None:
     assert load(None, {}) == Config(
         database="sqlite:////var/lib/patchbay/patchbay.db",
+        journal_days=30,
         rest=Address("127.0.0.1", 9696),
         openflow=Address("127.0.0.1", 6653),
         ovsdb=Address("127.0.0.1", 6640),
@@ -106,6 +107,7 @@ bridge_mappings = physnet1:br-ex
     )
     assert load(path, {}) == Config(
         database="postgresql+psycopg2://ann:pa$word@db/patchbay",
+        journal_days=0,
         rest=Address("", 80),
         openflow=Address("::1", 6654),
         ovsdb=Address("", 6641),
@@ -136,7 +138,6 @@ bridge_mappings = physnet1:br-ex
             ),
             quotas=(("default", 1000), ("port", -1), ("credential", 5)),
         ),
-        journal_days=0,
     )
 
 

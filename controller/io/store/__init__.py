@@ -3,6 +3,6 @@
 from controller.io.store.database import StoreError, Unavailable
 from controller.io.store.journal import Entry
 from controller.io.store.schema import Schema
-from controller.io.store.store import Outcome, Store
+from controller.io.store.store import Behind, Outcome, Store
 
-__all__ = ["Entry", "Outcome", "Schema", "Store", "StoreError", "Unavailable"]
+__all__ = ["Behind", "Entry", "Outcome", "Schema", "Store", "StoreError", "Unavailable"]

@@ -35,7 +35,6 @@ PAGE = 500
 TRIMMED = 200
 """Journal entries deleted at once: others write in between."""
 
-
 Listener = Callable[[int, tuple[Change, ...]], None]
 
 
@@ -226,8 +225,7 @@ class Store:
         return _Run(request, head + 1, entry, result)
 
     def _draft(self, net: Net) -> Draft:
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return Draft(net, self.settings, now, lambda: str(uuid.uuid4()))
+        return Draft(net, self.settings, _text_of(datetime.now(UTC)), lambda: str(uuid.uuid4()))
 
     def _check(self, request: _Request, changes: tuple[Change, ...]) -> None:
         """Find what can't be written while only its own caller is hurt, and not the whole group."""
@@ -282,13 +280,13 @@ class Store:
                 return
             since = page[-1].revision
 
-    def trim(self, before: str) -> bool:
-        """Delete the first journal entries, TRIMMED of them at most, that are from before a time (as `Entry.time`).
-        False when there was none, or the database is lost; else there may be more.  The last entry of all stays."""
+    def trim(self, before: datetime) -> bool:
+        """Delete the first journal entries, TRIMMED of them at most, that are from before a moment (UTC).  False when
+        there was none, or the database is lost; else there may be more.  The last entry of all stays."""
         with self._lock:
             try:
                 with self._database.transaction(only_reads=True) as connection:
-                    last = self._journal.older(connection, before, TRIMMED)
+                    last = self._journal.older(connection, _text_of(before), TRIMMED)
                 if last:
                     with self._database.transaction() as connection:
                         self._journal.hold(connection)
@@ -323,3 +321,8 @@ class Store:
             self.revision = entry.revision
             for listener in self._listeners:
                 listener(entry.revision, entry.changes)
+
+
+def _text_of(moment: datetime) -> str:
+    """A moment (UTC) as rows and the journal have it."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
